@@ -1,0 +1,51 @@
+"""Find photos like this one, learn the species, and clear out duplicates in large photo archives.
+
+The public names load on first use: `import retrieval` alone costs neither torch nor FAISS.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from retrieval.embed import Embedder
+    from retrieval.errors import RetrievalError
+    from retrieval.index import Index, Status
+    from retrieval.records import Answer, Embedding, Failure, Hit, Prediction, Report
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Index": "retrieval.index",
+    "Embedder": "retrieval.embed",
+    "Answer": "retrieval.records",
+    "Hit": "retrieval.records",
+    "Prediction": "retrieval.records",
+    "Embedding": "retrieval.records",
+    "Failure": "retrieval.records",
+    "Report": "retrieval.records",
+    "Status": "retrieval.index",
+    "RetrievalError": "retrieval.errors",
+}
+
+__all__ = [
+    "Answer",
+    "Embedder",
+    "Embedding",
+    "Failure",
+    "Hit",
+    "Index",
+    "Prediction",
+    "Report",
+    "RetrievalError",
+    "Status",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'retrieval' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

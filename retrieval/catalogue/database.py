@@ -1,0 +1,101 @@
+"""Opens the catalogue's database and translates its errors; what is asked of it is `reader`'s and `writer`'s."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from retrieval.catalogue.migrations import applied, migrate, pending
+from retrieval.errors import IndexFormatError, IndexLockedError, IndexProblem
+
+BUSY_TIMEOUT_S = 30.0  # a checkpoint or another reader's recovery can hold the database for moments
+
+
+class Database:
+    """One SQLite file in WAL mode: one writer at a time, readers never wait."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
+        self._engine = self._make_engine()
+
+    def _make_engine(self) -> Engine:
+        # A creator instead of a URL: a path need not be valid UTF-8. Decoding threads look hashes up as well,
+        # each on a connection of its own, hence no upper bound for the pool.
+        engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1)
+        # The driver opens transactions only before writes; a reader needs one snapshot for all of its questions.
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        options: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None}
+        if not self.writable:  # WAL needs a file of its own beside the database, even to read
+            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True, **options)
+        else:
+            connection = sqlite3.connect(self.path, **options)
+            connection.execute("PRAGMA journal_mode = WAL")
+            # Vectors are synced before the rows that name them, and a lost commit only repeats work: NORMAL is safe.
+            connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -65536")
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open one transaction: a consistent snapshot for reading, all or nothing for writing.
+
+        Raises IndexFormatError for a file that is no sound database, IndexLockedError while another process
+        holds it, IndexProblem for a full or read-only disk.
+        """
+        with self.errors(), self._engine.begin() as connection:
+            yield connection
+
+    def connect(self) -> Connection:
+        """Open a connection to keep; wrap what is done with it in `errors`."""
+        connection: Connection = self._engine.connect()
+        return connection
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Translate the database's exceptions into this library's."""
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            raise self._translated(error) from error
+
+    def migrate(self) -> int:
+        """Bring the schema up to date; return how many steps ran."""
+        with self.transaction() as connection:
+            return migrate(connection)
+
+    def pending_migrations(self) -> int:
+        """Return how many schema steps are missing; raise IndexFormatError for a newer or an empty catalogue."""
+        with self.transaction() as connection:
+            if applied(connection) == 0:
+                raise IndexFormatError(f"{self.path} is empty: restore it from a backup, or index into a new folder")
+            return pending(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _translated(self, error: DBAPIError | sqlite3.Error) -> IndexProblem:
+        original = error.orig if isinstance(error, DBAPIError) else error
+        what = str(original)
+        if "locked" in what or "busy" in what:
+            return IndexLockedError(f"{self.path} is held by another process: wait for it, then run again")
+        if "full" in what:
+            return IndexProblem(
+                f"no space left for {self.path}: free some on that disk and run again; what was done is kept"
+            )
+        if "readonly" in what or "unable to open" in what:
+            return IndexProblem(f"{self.path} cannot be written ({what}): check the permissions of the folder")
+        return IndexFormatError(
+            f"{self.path} is not a sound catalogue ({what}): restore it from a backup, or index into a new folder"
+        )

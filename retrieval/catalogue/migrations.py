@@ -1,0 +1,92 @@
+"""The ordered schema steps of the catalogue: the schema's only author.
+
+A step is never edited once a release carries it: indexes in the field have run it. Add a new one below instead.
+`tables` declares the same schema for queries; a test holds the two against each other.
+"""
+
+from sqlalchemy import Connection, inspect, text
+
+from retrieval.errors import IndexFormatError
+
+Step = tuple[str, tuple[str, ...]]  # name, statements
+
+STEPS: tuple[Step, ...] = (
+    (
+        "content and photos",
+        (
+            # An archive folder; where it is mounted stands in index.json.
+            "CREATE TABLE root (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+            # What is true of a file's bytes, wherever copies of it lie: one network pass each.
+            """CREATE TABLE content (
+                id INTEGER PRIMARY KEY,
+                hash BLOB NOT NULL UNIQUE,
+                vector_row INTEGER UNIQUE,
+                norm FLOAT,
+                species TEXT,
+                probability FLOAT,
+                live BOOLEAN NOT NULL DEFAULT 0,
+                format TEXT,
+                width INTEGER,
+                height INTEGER,
+                taken_at TEXT,
+                latitude FLOAT,
+                longitude FLOAT,
+                camera TEXT,
+                lens TEXT,
+                failure_kind TEXT,
+                failure TEXT,
+                CHECK ((vector_row IS NULL) = (norm IS NULL)),
+                CHECK ((vector_row IS NULL) <> (failure_kind IS NULL))
+            )""",
+            # The vectors that search must mask: few, and wanted at every query.
+            "CREATE INDEX content_dead ON content (vector_row) WHERE live = 0 AND vector_row IS NOT NULL",
+            # One file of the archive, now or once.
+            """CREATE TABLE photo (
+                id INTEGER PRIMARY KEY,
+                root_id INTEGER NOT NULL REFERENCES root (id),
+                path BLOB NOT NULL,
+                size INTEGER NOT NULL,
+                mtime_ns INTEGER NOT NULL,
+                content_id INTEGER REFERENCES content (id),
+                state TEXT NOT NULL CHECK (state IN ('indexed', 'failed', 'gone')),
+                failure_kind TEXT,
+                failure TEXT,
+                gone_at TEXT,
+                UNIQUE (root_id, path),
+                CHECK ((state = 'gone') = (gone_at IS NOT NULL))
+            )""",
+            "CREATE INDEX photo_content ON photo (content_id)",
+            "CREATE INDEX photo_state ON photo (state)",
+        ),
+    ),
+)
+
+
+def applied(connection: Connection) -> int:
+    """Return how many steps the catalogue has behind it; 0 for an empty database."""
+    if not inspect(connection).has_table("migration"):
+        return 0
+    return int(connection.execute(text("SELECT count(*) FROM migration")).scalar_one())
+
+
+def pending(connection: Connection, steps: tuple[Step, ...] = STEPS) -> int:
+    """Return how many steps the catalogue lacks; raise IndexFormatError for one of a newer program."""
+    done = applied(connection)
+    if done > len(steps):
+        raise IndexFormatError(
+            f"the catalogue has schema step {done}, this version knows {len(steps)}: upgrade retrieval to open it"
+        )
+    return len(steps) - done
+
+
+def migrate(connection: Connection, steps: tuple[Step, ...] = STEPS) -> int:
+    """Bring the schema up to date inside the caller's transaction; return how many steps ran."""
+    missing = pending(connection, steps)
+    connection.execute(text("CREATE TABLE IF NOT EXISTS migration (step INTEGER PRIMARY KEY, name TEXT NOT NULL)"))
+    for number, (name, statements) in enumerate(steps, start=1):
+        if number <= len(steps) - missing:
+            continue
+        for statement in statements:
+            connection.execute(text(statement))
+        connection.execute(text("INSERT INTO migration VALUES (:step, :name)"), {"step": number, "name": name})
+    return missing

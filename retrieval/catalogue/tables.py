@@ -1,0 +1,103 @@
+"""The catalogue's tables as typed SQLAlchemy classes; `migrations` creates them."""
+
+import os
+from datetime import datetime
+
+from sqlalchemy import Dialect, ForeignKey, LargeBinary, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class PathText(TypeDecorator[str]):
+    """A path as the file system's own bytes: names need not be valid UTF-8."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        """Encode a path."""
+        return None if value is None else os.fsencode(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        """Decode a path; bytes that are no UTF-8 become surrogate escapes."""
+        return None if value is None else os.fsdecode(value)
+
+
+class LocalTime(TypeDecorator[datetime]):
+    """A time as ISO 8601 text: it sorts by the camera's local time and keeps an unknown UTC offset unknown."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Write with milliseconds: bursts differ by less than a second."""
+        return None if value is None else value.isoformat(timespec="milliseconds")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Read back, aware only if an offset was written."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Base(DeclarativeBase):
+    """Registry of the tables below."""
+
+
+class RootTable(Base):
+    """An archive folder; where it is mounted stands in index.json."""
+
+    __tablename__ = "root"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+
+
+class ContentTable(Base):
+    """What is true of a file's bytes, wherever copies of it lie."""
+
+    __tablename__ = "content"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # SHA-256
+    vector_row: Mapped[int | None] = mapped_column(unique=True)  # of vectors.f16; null where the photo failed
+    norm: Mapped[float | None]
+    species: Mapped[str | None] = mapped_column(Text)  # the most probable class
+    probability: Mapped[float | None]
+    live: Mapped[bool]  # a photo that is present has this content; dead vectors are masked in search
+    format: Mapped[str | None] = mapped_column(Text)
+    width: Mapped[int | None]  # pixels, upright
+    height: Mapped[int | None]
+    taken_at: Mapped[datetime | None] = mapped_column(LocalTime)
+    latitude: Mapped[float | None]  # degrees, WGS 84
+    longitude: Mapped[float | None]
+    camera: Mapped[str | None] = mapped_column(Text)
+    lens: Mapped[str | None] = mapped_column(Text)
+    failure_kind: Mapped[str | None] = mapped_column(Text)
+    failure: Mapped[str | None] = mapped_column(Text)
+
+
+class PhotoTable(Base):
+    """One file of the archive, now or once."""
+
+    __tablename__ = "photo"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    root_id: Mapped[int] = mapped_column(ForeignKey("root.id"))
+    path: Mapped[str] = mapped_column(PathText)  # relative to the root, "/" between the parts
+    size: Mapped[int]  # bytes
+    mtime_ns: Mapped[int]
+    content_id: Mapped[int | None] = mapped_column(ForeignKey("content.id"))  # null where no byte could be read
+    state: Mapped[str] = mapped_column(Text)  # indexed, failed, gone
+    failure_kind: Mapped[str | None] = mapped_column(Text)  # of the file; what is wrong with its bytes is content's
+    failure: Mapped[str | None] = mapped_column(Text)
+    gone_at: Mapped[str | None] = mapped_column(Text)  # ISO 8601, UTC
+
+
+class SeenTable(Base):
+    """The run's own listing of the archive: temporary, private to the writer's connection."""
+
+    __tablename__ = "seen"
+    __table_args__ = {"prefixes": ["TEMPORARY"]}  # noqa: RUF012 - SQLAlchemy's own spelling
+    id: Mapped[int] = mapped_column(primary_key=True)
+    root_id: Mapped[int]
+    path: Mapped[str] = mapped_column(PathText)
+    size: Mapped[int]
+    mtime_ns: Mapped[int]
+    photo_id: Mapped[int | None]  # the photo known at this path
+    pending: Mapped[bool]  # to be read in this run

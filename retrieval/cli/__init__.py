@@ -1,0 +1,99 @@
+"""The command line: one file a command, loaded when it is called; this file is the group and the one error border."""
+
+import errno
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from retrieval.errors import RetrievalError
+
+# Each command's one-line help stands here too, so that `retrieval --help` imports none of them; a test compares.
+COMMANDS = {
+    "index": "Index folders of photos, or bring an index up to date.",
+    "query": "Find the photos nearest to an image, and its species.",
+    "identify": "Name the species in images, without an index.",
+    "status": "Show what an index holds.",
+    "verify": "Check an index against itself, and mend it.",
+    "relocate": "Say where a root folder is mounted now.",
+}
+EXIT_FAILED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it runs, and turns this library's errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"retrieval.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command: every error becomes one line on stderr and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # whoever read our output has seen enough; click ends quietly
+            if wants_traceback():
+                traceback.print_exc()
+            click.echo(f"Error: {one_line(error)}", err=True)
+            ctx.exit(EXIT_FAILED)
+
+
+def one_line(error: Exception) -> str:
+    """Say what happened, to which file, and what to do."""
+    if isinstance(error, RetrievalError):
+        return " ".join(str(error).split("\n"))
+    if isinstance(error, OSError) and error.strerror:
+        file = f"{error.filename}: " if error.filename else ""
+        hint = "; free some space and run again, what was done is kept" if error.errno == errno.ENOSPC else ""
+        return f"{file}{error.strerror}{hint}"
+    if isinstance(error, MemoryError):
+        return "not enough memory: use a smaller --batch-size or fewer --workers"
+    return f"unexpected {type(error).__name__}: {error}. Run again with -v for the traceback, and please report it"
+
+
+def wants_traceback() -> bool:
+    """Tell whether -v was given to any command of this call."""
+    return bool(click.get_current_context().meta.get("retrieval.verbose"))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETRIEVAL"},
+    no_args_is_help=True,
+)
+@click.version_option(package_name="retrieval", message="%(prog)s %(version)s")
+def main() -> None:
+    """Find photos like this one, learn the species, clear out duplicates: for large archives of wildlife photos.
+
+    \b
+      retrieval index ./archive
+      retrieval query bird.jpg -k 20
+
+    Every option can be set as an environment variable, RETRIEVAL_<COMMAND>_<OPTION>.
+    """  # noqa: D301 - click reads \b as "do not rewrap"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""`retrieval identify`: the species in images, without an index."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retrieval.cli.options import (
+    OUTPUT_FORMATS,
+    choose_format,
+    given,
+    network_options,
+    screen_width,
+    verbose_option,
+    write,
+)
+from retrieval.cli.query import Outcome, read_stdin
+
+if TYPE_CHECKING:
+    from retrieval.records import Answer
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=str, allow_dash=True), metavar="IMAGE...")
+@click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True, help="How many species.")
+@click.option("--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Default: table on a terminal, else tsv.")
+@click.option("--model", metavar="NAME|FILE", help="The network: a known name, hf://owner/repository, or a checkpoint.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="Arithmetic of the network.")
+@network_options
+@click.option("--strict", is_flag=True, help="Exit with 3 if some images could not be read.")
+@verbose_option
+def command(images: tuple[str, ...], form: str | None, strict: bool, **options: Any) -> None:
+    """Name the species in each IMAGE ("-" reads one from stdin), with probabilities."""
+    from retrieval import present
+
+    outcome = Outcome(run(images, **options))
+    write(present.answers(outcome, choose_format(form), hits=False, width=screen_width()))
+    outcome.exit(strict)
+
+
+def run(images: Iterable[str], *, k: int, **embedder: Any) -> "Iterator[Answer]":
+    """Put each image through the network."""
+    from retrieval.embed import Embedder
+    from retrieval.errors import PhotoError
+    from retrieval.records import Answer, Failure
+
+    network = Embedder(**given(**embedder))
+    for name, result in zip(images, network.attempt(read_stdin(images), top=k), strict=True):
+        if isinstance(result, PhotoError):
+            yield Answer(name, network.model.name, failure=Failure(Path(name), result.kind, result.reason))
+        else:
+            yield Answer(name, network.model.name, result.predictions)

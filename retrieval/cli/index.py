@@ -1,0 +1,153 @@
+"""`retrieval index`: index folders of photos, or bring an index up to date."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from retrieval.cli import EXIT_INTERRUPTED, EXIT_SOME_FAILED
+from retrieval.cli.options import (
+    INDEXES,
+    find_index,
+    given,
+    index_option,
+    indexes,
+    network_options,
+    progress_option,
+    say,
+    verbose_option,
+    write,
+)
+from retrieval.cli.progress import shown
+from retrieval.errors import ArchiveError, FailureKind, Interrupted
+from retrieval.escape import dump_json
+from retrieval.manifest import has_manifest
+from retrieval.records import Progress, Report
+
+FAILURES_SHOWN = 5
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@index_option
+@click.option("--model", metavar="NAME|FILE", help="The network: a known name, hf://owner/repository, or a checkpoint.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    help="Arithmetic of the network; set once per index.",
+)
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB", help="Leave out names, or paths if it has a slash. Repeatable."
+)
+@click.option("--retry-failed", is_flag=True, help="Read photos again that failed before.")
+@click.option("--allow-empty", is_flag=True, help="A folder that has no photos any longer was emptied on purpose.")
+@network_options
+@click.option("--strict", is_flag=True, help="Exit with 3 if some photos failed.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the summary.")
+@progress_option
+@verbose_option
+def command(folders: tuple[Path, ...], strict: bool, form: str, progress: bool | None, **options: Any) -> None:
+    """Index FOLDERS of photos, recursively; without any, bring all folders of the index up to date.
+
+    Only new and changed photos are read. Moved ones keep their place, vanished ones are kept in mind. The photos
+    themselves are never changed. Stop whenever you like: the same command goes on where it was.
+
+    Hidden folders, trash and thumbnail folders are left out, and symbolic links are not followed.
+    """
+    folder = _choose(options.pop("index_folder"), folders)
+    last = Progress("scanning", 0, None)
+
+    try:
+        with shown(progress) as show:
+
+            def listen(now: Progress) -> None:
+                nonlocal last
+                last = now
+                show(now)
+
+            report = run(folder, folders, progress=listen, **options)
+    except Interrupted:
+        say(f"Stopped after {last.done:,} of {last.total or 0:,} photos. Run the same command again to go on.")
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    _print(report, folder, form)
+    if strict and report.failed:
+        raise SystemExit(EXIT_SOME_FAILED)
+
+
+def run(
+    folder: Path,
+    archives: Sequence[Path],
+    *,
+    progress: Any,
+    model: str | None,
+    precision: str | None,
+    exclude: Sequence[str],
+    retry_failed: bool,
+    allow_empty: bool,
+    **embedder: Any,
+) -> Report:
+    """Create the index if there is none, and bring it up to date."""
+    from retrieval.archive import check_root
+    from retrieval.index import Index
+
+    for archive in archives:  # before a model is looked for, which can mean a long download
+        check_root(archive)
+    options = given(precision=precision, **embedder)
+    made = Index.open if has_manifest(folder) else Index.create
+    with made(folder, **given(model=model), **options) as index:
+        retry = get_args(FailureKind) if retry_failed else _worth_another_try(embedder)
+        return index.add(*archives, exclude=exclude, retry=retry, allow_empty=allow_empty, progress=progress)
+
+
+def _worth_another_try(embedder: dict[str, Any]) -> tuple[str, ...]:
+    """An option that lifts a limit means the photos that failed by it."""
+    truncated = ("truncated",) if embedder["allow_truncated"] else ()
+    return truncated + (("too-large",) if embedder["max_pixels"] else ())
+
+
+def _choose(chosen: str | None, folders: Sequence[Path]) -> Path:
+    """Return the index to write: the one named, the only one there is, or a new one called after the folder."""
+    if chosen is not None:
+        named = INDEXES / chosen
+        return named if has_manifest(named) and not has_manifest(Path(chosen)) else Path(chosen)
+    if indexes():
+        return find_index(None)
+    if not folders:
+        raise ArchiveError("there is no index yet: name a folder of photos, as in `retrieval index FOLDER`")
+    return INDEXES / (folders[0].expanduser().resolve().name or "archive")
+
+
+def _print(report: Report, folder: Path, form: str) -> None:
+    for failure in report.failures[:FAILURES_SHOWN]:
+        say(f"  {failure.path}: {failure.reason}")
+    if report.failed:
+        say(f"{report.failed:,} photos failed; all reasons: retrieval status --failures --index {folder}")
+    if form == "json":
+        fields = {name: value for name, value in asdict(report).items() if name != "failures"}
+        write([dump_json({"index": str(folder.absolute()), **fields}, indent=2) + "\n"])
+    else:
+        write([summary(report, folder)])
+
+
+def summary(report: Report, folder: Path) -> str:
+    """Describe a run to a person."""
+    counts = {
+        "added": report.added,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
+        "moved": report.moved,
+        "returned": report.returned,
+        "gone": report.gone,
+        "failed": report.failed,
+    }
+    always = ("added", "unchanged", "moved", "gone", "failed")
+    lines = [f"{name:>10} {count:>10,}\n" for name, count in counts.items() if count or name in always]
+    rate = f", {report.embedded / report.elapsed_s:.1f} photos/s" if report.embedded and report.elapsed_s else ""
+    lines.append(f"{report.embedded:,} network passes in {report.elapsed_s:.1f} s{rate}. Index: {folder}\n")
+    if report.links:
+        lines.append(f"{report.links:,} symbolic links were not followed.\n")
+    if report.ignored:
+        lines.append(f"{report.ignored:,} other files are no photos.\n")
+    return "".join(lines)

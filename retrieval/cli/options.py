@@ -1,0 +1,119 @@
+"""Options that several commands share, and how an index is chosen."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from retrieval.errors import IndexNotFoundError
+from retrieval.escape import printable
+from retrieval.manifest import has_manifest
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+INDEXES = Path("indexes")
+OUTPUT_FORMATS = ("table", "tsv", "csv", "json", "jsonl")
+
+
+def _remember_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta["retrieval.verbose"] = True
+
+
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, callback=_remember_verbose, help="Show tracebacks of errors."
+)
+index_option = click.option(
+    "--index",
+    "index_folder",
+    envvar="RETRIEVAL_INDEX",
+    metavar="FOLDER",
+    help="The index, or its name under ./indexes. Else RETRIEVAL_INDEX, else the only one under ./indexes.",
+)
+progress_option = click.option(
+    "--progress/--no-progress", default=None, help="Show progress on stderr; by default where that is a terminal."
+)
+
+
+def network_options(function: Function) -> Function:
+    """Add what steers decoding and the network."""
+    for option in reversed(
+        (
+            click.option(
+                "--device",
+                default="auto",
+                show_default=True,
+                metavar="auto|cpu|cuda|mps",
+                help="Where the network runs.",
+            ),
+            click.option("-b", "--batch-size", type=click.IntRange(min=1), help="Photos per network pass."),
+            click.option(
+                "-j", "--workers", type=click.IntRange(min=1), help="Threads that decode; by default one a core."
+            ),
+            click.option(
+                "--max-pixels",
+                type=click.IntRange(min=1),
+                help="Refuse to decode larger pictures, against decompression bombs.",
+            ),
+            click.option("--allow-truncated", is_flag=True, help="Read files that end early as far as they go."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Keep the options that were given; the library knows its own defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def indexes() -> list[Path]:
+    """Return the indexes under ./indexes."""
+    return sorted(path for path in INDEXES.iterdir() if has_manifest(path)) if INDEXES.is_dir() else []
+
+
+def find_index(chosen: str | None) -> Path:
+    """Return the index to read; raise IndexNotFoundError, listing what there is."""
+    if chosen is not None:
+        for path in (Path(chosen), INDEXES / chosen):
+            if has_manifest(path):
+                return path
+        raise IndexNotFoundError(f"there is no index in {chosen}: {_choice(indexes())}")
+    found = indexes()
+    if len(found) != 1:
+        raise IndexNotFoundError(f"{'no' if not found else len(found)} indexes under ./indexes: {_choice(found)}")
+    return found[0]
+
+
+def _choice(found: Iterable[Path]) -> str:
+    names = ", ".join(str(path) for path in found)
+    make = "make one with `retrieval index FOLDER`"
+    return f"choose one with --index: {names}" if names else f"{make}, or say where it is with --index"
+
+
+def write(chunks: Iterable[str]) -> None:
+    """Write data to stdout as UTF-8, file names byte for byte, each chunk as soon as it is there."""
+    for chunk in chunks:
+        sys.stdout.buffer.write(chunk.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+
+
+def screen_width() -> int | None:
+    """Return the terminal's width if stdout is one."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def choose_format(form: str | None) -> str:
+    """Default to a table on a terminal, to TSV in a pipe."""
+    return form or ("table" if sys.stdout.isatty() else "tsv")
+
+
+def say(text: str) -> None:
+    """Write a hint or warning to stderr, printable whatever file names it holds."""
+    click.echo("\n".join(printable(line) for line in text.split("\n")), err=True)

@@ -1,0 +1,216 @@
+"""A stream of files to a stream of whole records: decoding in threads ahead of the network, one pass a photo.
+
+Knows nothing of catalogues: whether bytes are known already is asked of the caller.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from retrieval.ahead import ahead
+from retrieval.decode import MAX_PIXELS
+from retrieval.errors import ModelMismatchError, PhotoError
+from retrieval.manifest import Model
+from retrieval.models import zoo
+from retrieval.models.head import Head, most_probable
+from retrieval.prepare import Image, Pixels, Preparation, Prepared, name_of
+from retrieval.records import Embedding, Failure, Outcome, Source
+
+if TYPE_CHECKING:  # torch takes more than a second to import: only what runs the network loads it
+    from retrieval.engines.torch import TorchEngine
+
+AHEAD_FILES = 256
+AHEAD_BYTES = 256 * 2**20  # of files begun and not yet consumed: one RAW can have 100 MB
+OUTCOMES_PER_BATCH = 256  # files that need no pass (copies, moves, failures) are handed on in groups of this size
+BATCH_SIZES = {"cpu": 8, "cuda": 128, "mps": 32}
+
+
+class _Loaded(NamedTuple):
+    engine: "TorchEngine"
+    model: Model
+    head: Head
+
+
+class Embedder:
+    """One network with its way of preparing photos.
+
+    `model` is a known name, hf://owner/repository or a checkpoint file. Weights are looked for and loaded at the first
+    use that needs them. `expected` is what an index was made with: its input size serves before anything is loaded,
+    and other weights raise ModelMismatchError.
+    """
+
+    def __init__(
+        self,
+        model: str = zoo.FLAGSHIP,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        workers: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+        allow_truncated: bool = False,
+        expected: Model | None = None,
+    ) -> None:
+        self.workers = workers or available_cores()
+        self.passes = 0  # photos put through the network since this object was made
+        self._source = model
+        self._device = device
+        self._precision = expected.precision if expected else precision
+        self._batch_size = batch_size
+        self._max_pixels = max_pixels
+        self._allow_truncated = allow_truncated
+        self._expected = expected
+        self._loaded: _Loaded | None = None
+
+    @property
+    def model(self) -> Model:
+        """What the network is. Loads it."""
+        return self._load().model
+
+    @property
+    def head(self) -> Head:
+        """The network's classifier as plain arrays. Loads the network."""
+        return self._load().head
+
+    @property
+    def preparation(self) -> Preparation:
+        """How photos become this network's input."""
+        model = self._expected or self.model
+        return Preparation(model.height, model.width, self._max_pixels, self._allow_truncated)
+
+    def embed(self, images: Iterable[Image], *, top: int = 5) -> list[Embedding]:
+        """Embed images in order, with the `top` most probable species each.
+
+        An image is a path, the bytes of a file, a PIL image, or an array of uint8: (height, width, 3) RGB or
+        (height, width) grey. Raises PhotoError, its message naming the image, at the first that cannot be read.
+        """
+        images = list(images)
+        embeddings = []
+        for image, result in zip(images, self.attempt(images, top=top), strict=True):
+            if isinstance(result, PhotoError):
+                raise PhotoError(result.kind, f"{name_of(image)}: {result.reason}")
+            embeddings.append(result)
+        return embeddings
+
+    def attempt(self, images: Iterable[Image], *, top: int = 5) -> Iterator[Embedding | PhotoError]:
+        """Do the same as an iterator, with an image's PhotoError in the place of its embedding."""
+        jobs = ((partial(_prepare, self.preparation, image), 0) for image in images)
+        batch: list[Pixels | PhotoError] = []
+        for prepared in ahead(jobs, workers=self.workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
+            batch.append(prepared)
+            if len(batch) >= self._batch_limit():
+                yield from self._embed(batch, top)
+                batch = []
+        yield from self._embed(batch, top)
+
+    def stream(
+        self, sources: Iterable[Source], locate: Callable[[Source], Path], knows: Callable[[bytes], bool]
+    ) -> Iterator[list[Outcome]]:
+        """Read files and yield what came of them, in order, in batches of at most one network pass.
+
+        `locate` gives a file's path; `knows` tells from any thread whether bytes with this SHA-256 need no reading.
+        The caller records a batch before it asks for the next. Only one copy of identical files is embedded.
+        """
+        preparation = self.preparation
+        jobs = ((partial(preparation.file, source, locate(source), knows), source.size) for source in sources)
+        # A copy that was begun before its twin was recorded has pixels too: it needs no pass of its own.
+        seen: deque[bytes] = deque(maxlen=AHEAD_FILES)
+        batch: list[Prepared] = []
+        passes = 0
+        for item in ahead(jobs, workers=self.workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
+            digest = item.outcome.content_hash
+            if item.pixels is not None and digest in seen:
+                item = Prepared(replace(item.outcome, facts=None))
+            elif item.pixels is not None and digest is not None:
+                seen.append(digest)
+                passes += 1
+            batch.append(item)
+            if len(batch) >= OUTCOMES_PER_BATCH or (passes and passes >= self._batch_limit()):
+                yield self._finish(batch)
+                batch, passes = [], 0
+        if batch:
+            yield self._finish(batch)
+
+    def _finish(self, batch: Sequence[Prepared]) -> list[Outcome]:
+        """Put what has pixels through the network and complete the outcomes."""
+        results = iter(self._embed([item.pixels for item in batch if item.pixels is not None], top=1))
+        outcomes = []
+        for item in batch:
+            outcome = item.outcome
+            result = next(results) if item.pixels is not None else None
+            if isinstance(result, PhotoError):
+                outcome = replace(outcome, failure=Failure(outcome.path, result.kind, result.reason))
+            elif result is not None:
+                outcome = replace(outcome, embedding=result)
+            outcomes.append(outcome)
+        return outcomes
+
+    def _embed(self, batch: Sequence[Pixels | PhotoError], top: int) -> Iterator[Embedding | PhotoError]:
+        pixels = [item for item in batch if not isinstance(item, PhotoError)]
+        embeddings = iter(self._pass(np.stack(pixels), top) if pixels else ())
+        for item in batch:
+            yield item if isinstance(item, PhotoError) else next(embeddings)
+
+    def _pass(self, pixels: Pixels, top: int) -> Iterator[Embedding | PhotoError]:
+        engine, _, head = self._load()
+        features, logits = engine.run(pixels)
+        self.passes += len(pixels)
+        norms = np.linalg.norm(features.astype(np.float64), axis=1)
+        for feature, norm, predicted in zip(features, norms, most_probable(logits, head.labels, top), strict=True):
+            if not np.isfinite(norm) or norm == 0:
+                yield PhotoError("no-embedding", "the network gave no finite embedding for this photo")
+            else:
+                yield Embedding((feature / norm).astype(np.float32), float(norm), predicted)
+
+    def _load(self) -> _Loaded:
+        if self._loaded is None:
+            self._loaded = self._load_weights()
+        return self._loaded
+
+    def _load_weights(self) -> _Loaded:
+        from retrieval.engines.torch import TorchEngine
+        from retrieval.models import checkpoint
+
+        weights = zoo.resolve(self._source)
+        if self._expected and weights.sha256 != self._expected.sha256:
+            raise ModelMismatchError(
+                f"this index was made with {self._expected.name} (sha256 {self._expected.sha256[:12]}...), but "
+                f"{weights.path} has sha256 {weights.sha256[:12]}...: give the same weights with --model, or index "
+                "into a new folder with --index"
+            )
+        loaded = checkpoint.load(weights.path)
+        engine = TorchEngine(loaded, device=self._device, precision=self._precision)
+        model = Model(
+            name=weights.name,
+            source=weights.source,
+            sha256=weights.sha256,
+            height=loaded.transform.height,
+            width=loaded.transform.width,
+            dimension=loaded.config.width,
+            classes=loaded.config.classes,
+            precision=engine.precision,
+        )
+        return _Loaded(engine, model, loaded.head())
+
+    def _batch_limit(self) -> int:
+        return self._batch_size or BATCH_SIZES[self._load().engine.device.partition(":")[0]]
+
+
+def _prepare(preparation: Preparation, image: Image) -> Pixels | PhotoError:
+    try:
+        return preparation.image(image)
+    except PhotoError as error:
+        return error
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

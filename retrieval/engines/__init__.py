@@ -1,0 +1,1 @@
+"""What runs a network: each engine turns images into features and logits."""

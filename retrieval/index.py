@@ -1,0 +1,179 @@
+"""Index: built vectors and the photos they stand for. The library's main noun; the command line is a coat over it."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypedDict, Unpack, cast
+
+from retrieval.answer import Question, answer
+from retrieval.archive import check_root
+from retrieval.embed import Embedder
+from retrieval.errors import FailureKind, ModelMismatchError
+from retrieval.lock import writing
+from retrieval.manifest import Manifest, Model, has_manifest
+from retrieval.models import zoo
+from retrieval.prepare import Image
+from retrieval.records import Answer, Counts, Failure, Progress, Report
+from retrieval.search.neighbours import IvfStatus
+from retrieval.store import Store
+from retrieval.update import Options, update
+from retrieval.verify import Verification, verify
+
+
+class EmbedderOptions(TypedDict, total=False):
+    """How an index runs its network; see Embedder."""
+
+    device: str
+    precision: str
+    batch_size: int | None
+    workers: int | None
+    max_pixels: int
+    allow_truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where an index stands."""
+
+    folder: Path
+    model: Model
+    created_at: str
+    roots: dict[str, Path]
+    counts: Counts
+    size_bytes: dict[str, int]  # by file name
+    search: IvfStatus
+    failures: dict[str, int]  # by kind of reason
+
+
+class Index:
+    """One index on disk. Readers never wait; one process writes at a time.
+
+    Make one with `Index.create`, open it with `Index.open`; both take the Embedder's options. Use it as a context
+    manager, or close it. Every method raises RetrievalError, its message saying what to do.
+    """
+
+    def __init__(self, store: Store, embedder: Embedder) -> None:
+        self._store = store
+        self.embedder = embedder
+
+    @classmethod
+    def create(cls, folder: Path | str, *, model: str = zoo.FLAGSHIP, **options: Unpack[EmbedderOptions]) -> "Index":
+        """Make an empty index for a model: a known name, hf://owner/repository, or a checkpoint file."""
+        embedder = Embedder(model, **options)
+        return cls(Store.create(Path(folder), embedder.model, embedder.head), embedder)
+
+    @classmethod
+    def open(cls, folder: Path | str, *, model: str | None = None, **options: Unpack[EmbedderOptions]) -> "Index":
+        """Open an index. `model` says where its weights are now, if not where they were; others are refused."""
+        store = Store.open(Path(folder))
+        expected = store.manifest.model
+        if model is not None:
+            _refuse_other_weights(store, model)
+        precision = options.get("precision", "auto")
+        if precision not in ("auto", expected.precision):
+            raise ModelMismatchError(
+                f"{store.folder} was made with precision {expected.precision}, not {precision}: precisions do not mix; "
+                "choose another folder with --index"
+            )
+        return cls(store, Embedder(model or expected.source, expected=expected, **options))
+
+    @staticmethod
+    def exists(folder: Path | str) -> bool:
+        """Tell whether a folder is, or claims to be, an index."""
+        return has_manifest(Path(folder))
+
+    @property
+    def folder(self) -> Path:
+        """Where the index lies."""
+        return self._store.folder
+
+    @property
+    def roots(self) -> dict[str, Path]:
+        """The archive folders, by name."""
+        return dict(self._store.manifest.roots)
+
+    def add(
+        self,
+        *paths: Path | str,
+        exclude: Collection[str] = (),
+        retry: Collection[str] = (),
+        allow_empty: bool = False,
+        progress: Callable[[Progress], None] = lambda _progress: None,
+    ) -> Report:
+        """Bring the index up to date with folders, or with all of its roots if none are given.
+
+        Only new and changed files are read. `exclude` has glob patterns; `retry` names kinds of failures to try again;
+        `allow_empty` says that a root without photos was emptied on purpose. `progress` may raise Interrupted to stop:
+        what is done is kept. Raises ArchiveError, before anything is changed, for a folder that is missing or empty.
+        """
+        options = Options(exclude, retry, allow_empty, progress)
+        return update(self._store, self.embedder, [Path(path) for path in paths], options)
+
+    def query(self, image: Image, k: int = 20, *, min_score: float | None = None, top: int = 5) -> Answer:
+        """Find the `k` nearest photos of an image, and its `top` most probable species.
+
+        An image is a path, the bytes of a file, a PIL image, or an array of uint8: (height, width, 3) RGB or
+        (height, width) grey. One that cannot be read gives an answer with its `failure`.
+        """
+        return next(self.query_many([image], k, min_score=min_score, top=top))
+
+    def query_many(
+        self, images: Iterable[Image], k: int = 20, *, min_score: float | None = None, top: int = 5
+    ) -> Iterator[Answer]:
+        """Do the same for many images, in order, in batches."""
+        return answer(self._store, self.embedder, images, Question(k, min_score, top))
+
+    def status(self) -> Status:
+        """Count what the index has."""
+        store = self._store
+        counts = store.catalogue.counts()
+        return Status(
+            folder=store.folder,
+            model=store.manifest.model,
+            created_at=store.manifest.created_at,
+            roots=self.roots,
+            counts=counts,
+            size_bytes=store.size_bytes(),
+            search=store.neighbours.status(counts.vectors),
+            failures=store.catalogue.failures_by_kind(),
+        )
+
+    def failures(self) -> Iterator[Failure]:
+        """Yield the photos that could not be read, with the reason."""
+        for root, relative, kind, reason in self._store.catalogue.failures():
+            yield Failure(self._store.manifest.path_of(root, relative), cast(FailureKind, kind), reason)
+
+    def verify(
+        self,
+        *,
+        hashes: bool = False,
+        repair: bool = False,
+        progress: Callable[[Progress], None] = lambda _progress: None,
+    ) -> Verification:
+        """Hold the truth against itself; `hashes` reads every file, `repair` mends what can be derived."""
+        return verify(self._store, hashes=hashes, repair=repair, progress=progress)
+
+    def relocate(self, root: str, path: Path | str) -> None:
+        """Say where a root is mounted now."""
+        with writing(self.folder):
+            self._store.save(Manifest.read(self.folder).relocated(root, check_root(Path(path))))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._store.close()
+
+    def __enter__(self) -> "Index":
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _refuse_other_weights(store: Store, model: str) -> None:
+    weights, expected = zoo.resolve(model), store.manifest.model
+    if weights.sha256 != expected.sha256:
+        raise ModelMismatchError(
+            f"{store.folder} was made with {expected.name} (sha256 {expected.sha256[:12]}...), not with {weights.name} "
+            f"(sha256 {weights.sha256[:12]}...): models do not mix; choose another folder with --index"
+        )

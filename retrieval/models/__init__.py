@@ -1,0 +1,1 @@
+"""The network, the files its weights come in, and the names they go by."""

@@ -1,0 +1,189 @@
+"""Files of the model hub, found in the user's own cache or fetched into it; which file is meant is `zoo`'s.
+
+The only module that knows huggingface_hub: its cache, mirror, proxy, token and offline settings apply as they
+are, and its exceptions are translated here.
+"""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+from retrieval.errors import DownloadError, ModelError, UnknownModelError
+from retrieval.models.digest import sha256 as sha256_of
+
+_LISTING_TIMEOUT_S = 10.0  # as the client's own for a file's metadata
+
+
+class UnreachableError(DownloadError):
+    """The hub gave no answer that is about the file: another try, another place or the cache may have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of one repository."""
+
+    repository: str  # "owner/name"
+    file: str  # path within the repository
+    revision: str = "main"  # branch, tag or commit
+
+    def __str__(self) -> str:
+        return f"{self.file} of {self.repository}"
+
+
+def cached(wanted: HubFile) -> Path | None:
+    """The file in the user's cache, if it is there; no network, and no HTTP library to load."""
+    snapshot = _snapshot(wanted.repository, wanted.revision)
+    path = snapshot / wanted.file if snapshot else None
+    return path if path is not None and path.is_file() else None
+
+
+def commit(path: Path, wanted: HubFile) -> str:
+    """The commit that a cached file belongs to: the cache's layout is `snapshots/<commit>/<file>`."""
+    return path.parents[wanted.file.count("/")].name
+
+
+def stated_sha256(path: Path) -> str | None:
+    """What the hub said a cached file's SHA-256 is: the cache names the content of large files after it."""
+    return _as_sha256(path.resolve().name)
+
+
+def fetch(wanted: HubFile, *, sha256: str | None = None) -> Path:
+    """The file in the user's cache, downloaded if need be, and whole.
+
+    `sha256` is what it must be; without it, what the hub states for large files. Raises UnknownModelError if
+    the hub has no such file, UnreachableError if it gives no answer, DownloadError if anything else fails.
+    """
+    client = _client()
+    with _translated(wanted):
+        stated = client.get_hf_file_metadata(
+            client.hf_hub_url(wanted.repository, wanted.file, revision=wanted.revision)
+        )
+    if sha256 and _as_sha256(stated.etag) not in (None, sha256):
+        raise DownloadError(
+            f"{wanted} on {_endpoint()} is not the file that this version knows (SHA-256 {stated.etag}). "
+            f"Nothing was downloaded. {_other_ways()}"
+        )
+    expected = sha256 or _as_sha256(stated.etag)
+    old = cached(replace(wanted, revision=stated.commit_hash or wanted.revision))
+    if old is None:
+        _check_space(wanted, stated.size or 0)
+    with _translated(wanted):
+        # The cache only knows names and sizes, so content that is not as stated has to be replaced by force.
+        spoilt = old is not None and expected is not None and sha256_of(old) != expected
+        path = client.hf_hub_download(
+            wanted.repository, wanted.file, revision=wanted.revision, force_download=spoilt
+        )
+    if expected is not None and sha256_of(Path(path)) != expected:
+        raise DownloadError(
+            f"{wanted} arrived damaged from {_endpoint()}: its SHA-256 is not {expected}. "
+            f"It is not used; run the command again to download it anew."
+        )
+    return Path(path)
+
+
+def file_names(repository: str, revision: str, *, download: bool) -> list[str]:
+    """All files of a repository, or, without `download` or an answer, those that are in the cache."""
+    local = _snapshot(repository, revision)
+    here = [path.relative_to(local).as_posix() for path in sorted(local.rglob("*"))] if local else []
+    if not download:
+        return here
+    client = _client()
+    try:
+        with _translated(HubFile(repository, "the list of files", revision)):
+            info = client.HfApi().model_info(repository, revision=revision, timeout=_LISTING_TIMEOUT_S)
+    except UnreachableError:
+        if here:
+            return here
+        raise
+    return [sibling.rfilename for sibling in info.siblings or []]
+
+
+def _client() -> ModuleType:
+    """The client library, loaded on first use, and silent about it unless the user wants otherwise."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # its documented switch, read when it is imported
+    import huggingface_hub
+
+    return huggingface_hub
+
+
+def _snapshot(repository: str, revision: str) -> Path | None:
+    folder = Path(_client().constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    reference = folder / "refs" / revision
+    commit = reference.read_text(encoding="ascii").strip() if reference.is_file() else revision
+    snapshot = folder / "snapshots" / commit
+    return snapshot if snapshot.is_dir() else None
+
+
+def _as_sha256(etag: str | None) -> str | None:
+    """An ETag is the SHA-256 of a large file, but the git hash of a small one."""
+    return etag if etag and re.fullmatch(r"[0-9a-f]{64}", etag) else None
+
+
+def _check_space(wanted: HubFile, size: int) -> None:
+    cache = Path(_client().constants.HF_HUB_CACHE)
+    existing = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
+    if free < size:
+        raise DownloadError(
+            f"{wanted} takes {size / 1e6:.0f} MB, but only {free / 1e6:.0f} MB are free in {cache}. "
+            "Make room, or set HF_HUB_CACHE to a folder on another disk."
+        )
+
+
+@contextmanager
+def _translated(wanted: HubFile) -> Iterator[None]:
+    errors = _client().errors
+    # OSError: files and answers; ValueError: names that the client refuses; RuntimeError: its accelerator;
+    # the rest: connections, by whichever HTTP library this version of the client is built on.
+    foreign = (OSError, ValueError, RuntimeError, *errors.HfHubHTTPError.__bases__)
+    try:
+        yield
+    except ModelError:
+        raise
+    except foreign as error:
+        raise _translation(error, wanted) from error
+
+
+def _translation(error: Exception, wanted: HubFile) -> ModelError:
+    errors, repository = _client().errors, wanted.repository
+    if isinstance(error, errors.GatedRepoError):
+        return DownloadError(
+            f"{repository} asks for permission: accept its conditions at {_endpoint()}/{repository}, "
+            "then log in with `hf auth login` or set HF_TOKEN."
+        )
+    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        return UnknownModelError(
+            f"There is no repository {repository} at {_endpoint()} that you may read. "
+            "Check its name; if it is private, log in with `hf auth login` or set HF_TOKEN."
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return UnknownModelError(f"{repository} has no revision {wanted.revision}. Check its name.")
+    if isinstance(error, errors.OfflineModeIsEnabled) or _client().constants.HF_HUB_OFFLINE:
+        return UnreachableError(f"{wanted} is not in the cache, and HF_HUB_OFFLINE is set. {_other_ways()}")
+    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
+        return UnknownModelError(
+            f"{repository} has no file {wanted.file}. See {_endpoint()}/{repository}/tree/main."
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DownloadError(
+            f"The disk is full: {wanted} needs more room in {_client().constants.HF_HUB_CACHE}."
+        )
+    reason = (str(error) or type(error).__name__).partition("\n")[0]
+    return UnreachableError(f"{wanted} could not be fetched from {_endpoint()} ({reason}). {_other_ways()}")
+
+
+def _endpoint() -> str:
+    return str(_client().constants.ENDPOINT)
+
+
+def _other_ways() -> str:
+    return (
+        "Give a checkpoint file with --model PATH, set HF_ENDPOINT to a mirror, "
+        "or fetch it once where there is a connection."
+    )

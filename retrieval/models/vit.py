@@ -1,0 +1,146 @@
+"""The vision transformer: sizes and arithmetic; weights, labels and input transform are left to `checkpoint`.
+
+Dosovitskiy et al., "An Image is Worth 16x16 Words", arXiv 2010.11929, with the registers of Darcet et al.,
+"Vision Transformers Need Registers", arXiv 2309.16588. Modules are named as the keys of the birder family's
+checkpoints, so that a state dict loads without renaming.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
+from torch import Tensor, nn
+
+LAYER_NORM_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class VitConfig:
+    """Every size that tells one network of the family from another."""
+
+    image_size: tuple[int, int]  # (height, width) in pixels, multiples of patch_size
+    patch_size: int  # pixels
+    width: int  # of a token, and of the features
+    blocks: int
+    heads: int
+    mlp_width: int
+    registers: int
+    class_token: bool
+    classes: int  # outputs of the species head; 0: the network has none
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return self.image_size[0] // self.patch_size, self.image_size[1] // self.patch_size
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens in front of the patches: the registers, then the class token."""
+        return self.registers + self.class_token
+
+    @property
+    def tokens(self) -> int:
+        """Length of the sequence that the blocks see."""
+        return self.special_tokens + self.grid[0] * self.grid[1]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over all tokens."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.proj = nn.Linear(config.width, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, tokens, width) to the same."""
+        n, tokens, width = x.shape
+        qkv = self.qkv(x).view(n, tokens, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (n, heads, tokens, width / heads)
+        x = F.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.proj(x.transpose(1, 2).reshape(n, tokens, width))
+        return out
+
+
+class Block(nn.Module):
+    """One pre-norm transformer block."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
+        self.attn = Attention(config)
+        self.norm2 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
+        self.mlp = nn.Sequential(
+            nn.Linear(config.width, config.mlp_width),
+            nn.GELU(),
+            nn.Identity(),  # dropout in training; it keeps the next layer's key, `mlp.3`
+            nn.Linear(config.mlp_width, config.width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, tokens, width) to the same."""
+        x = x + self.attn(self.norm1(x))
+        x = x + self.mlp(self.norm2(x))
+        return x  # noqa: RET504 - the two residual steps read alike
+
+
+class Encoder(nn.Module):
+    """The stack of blocks."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.block = nn.Sequential(*(Block(config) for _ in range(config.blocks)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, tokens, width) to the same."""
+        out: Tensor = self.block(x)
+        return out
+
+
+class VisionTransformer(nn.Module):
+    """An image in, its features and the logits of its species out."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, patch = config.width, config.patch_size
+        self.conv_proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
+        self.reg_tokens = _table(config.registers, width) if config.registers else None
+        self.class_token = _table(1, width) if config.class_token else None
+        self.pos_embedding = _table(config.tokens, width)
+        self.encoder = Encoder(config)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+        self.classifier = nn.Linear(width, config.classes) if config.classes else None
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (n, width), not normalised, and logits (n, classes) of images (n, 3, height, width)."""
+        x = self.conv_proj(images).flatten(2).transpose(1, 2)  # (n, patches, width), row by row
+        special = [t.expand(len(x), -1, -1) for t in (self.reg_tokens, self.class_token) if t is not None]
+        x = torch.cat([*special, x], dim=1) + self.pos_embedding
+        features = self._pool(self.norm(self.encoder(x)))
+        logits = features[:, :0] if self.classifier is None else self.classifier(features)
+        return features, logits
+
+    def _pool(self, x: Tensor) -> Tensor:
+        """The class token, or the mean of the patches where there is none."""
+        if self.config.class_token:
+            return x[:, self.config.registers]
+        return x[:, self.config.special_tokens :].mean(dim=1)
+
+
+def _table(rows: int, width: int) -> nn.Parameter:
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, rows, width), std=0.02))
+
+
+def resize_position_table(table: Tensor, special: int, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """The position table (1, special + rows * columns, width) of a grid of patches, for another grid.
+
+    Bicubic with antialiasing, as in birder's `adjust_size`, by which the published networks were fine-tuned
+    at other input sizes. The `special` leading tokens have no place in the grid and stay as they are.
+    """
+    if old == new:
+        return table
+    patches = table[:, special:].reshape(1, *old, -1).permute(0, 3, 1, 2)
+    patches = F.interpolate(patches, size=new, mode="bicubic", antialias=True)
+    return torch.cat([table[:, :special], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)

@@ -1,0 +1,159 @@
+"""What a model is called: from a name, a hub repository or a path to a file of weights on this machine.
+
+Names are pinned to the SHA-256 of their weights, so that one name always means the same network. Fetching is
+left to `hub`, reading to `checkpoint`; neither torch nor the hub's client is loaded before it is needed.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from retrieval.errors import CheckpointError, DownloadError, UnknownModelError
+from retrieval.models import hub
+from retrieval.models.digest import sha256 as sha256_of
+from retrieval.models.hub import HubFile
+
+FLAGSHIP = "vit_reg4_b16_mim-intermediate-arabian-peninsula"
+# Each is a repository of birder-project on the hub that holds `<name>.pt`. The second name is the one on the
+# model card; it belongs to another file, which spells its layers in the old way.
+KNOWN: Mapping[str, str] = MappingProxyType(
+    {
+        FLAGSHIP: ("78dbf578ebe7d5761705231e16fef280b14905a94f18879167c96df3e59d13a5"),
+        "vitreg4_b16_mim-intermediate-arabian-peninsula": (
+            "e011f931a5a4d96ef21283d70911a55ea649eadfefa9c163a48b996797f0d9da"
+        ),
+        "vit_reg4_b16_mim-intermediate-il-common": (
+            "3a15b95285cd4435b601ef058839f422cdce8f68cca50de9353e1ac2bcb65f9a"
+        ),
+    }
+)
+_OWNER = "birder-project"
+_SUFFIXES = (".safetensors", ".pt")  # the first is preferred: it cannot carry code
+_REVISION = r"refs/pr/\d+|[^/@]+"
+_HUB_URI = re.compile(
+    rf"hf://(models/)?(?P<repository>[^/@]+/[^/@]+)(@(?P<early>{_REVISION}))?(/(?P<file>[^@]+))?(@(?P<late>{_REVISION}))?"
+)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file of weights that is here and has been checked."""
+
+    name: str  # for people: the known name, or the file's name without its ending
+    source: str  # what leads `resolve` to the same weights again
+    path: Path
+    sha256: str
+
+
+def resolve(model: str, *, download: bool = True) -> Weights:
+    """The weights of a known name, of `hf://owner/repository[/file][@revision]`, or of a file.
+
+    What is cached under a known name or a commit needs no network; without `download`, only what is on this
+    machine is found. Raises UnknownModelError, DownloadError, and CheckpointError for an unreadable file.
+    """
+    if model in KNOWN:
+        return _known(model, download=download)
+    if model.startswith("hf://"):
+        return _from_hub(model, download=download)
+    return _from_file(model)
+
+
+def _known(name: str, *, download: bool) -> Weights:
+    wanted, sha256 = HubFile(f"{_OWNER}/{name}", f"{name}.pt"), KNOWN[name]
+    path = hub.cached(wanted)
+    if path is None or sha256_of(path) != sha256:
+        _require(wanted, download=download)
+        path = hub.fetch(wanted, sha256=sha256)
+    return Weights(name, name, path, sha256)
+
+
+def _from_hub(uri: str, *, download: bool) -> Weights:
+    wanted = _parse(uri, download=download)
+    path = hub.cached(wanted)
+    if path is None or (download and not _COMMIT.fullmatch(wanted.revision)):
+        path = _latest(wanted, path, download=download)
+    sha256 = sha256_of(path)
+    if hub.stated_sha256(path) not in (None, sha256):
+        _require(wanted, download=download)
+        path = hub.fetch(wanted)
+        sha256 = sha256_of(path)
+    source = f"hf://{wanted.repository}@{hub.commit(path, wanted)}/{wanted.file}"
+    return Weights(PurePosixPath(wanted.file).stem, source, path, sha256)
+
+
+def _latest(wanted: HubFile, path: Path | None, *, download: bool) -> Path:
+    """What a branch or tag means now, or when it was last seen if the hub gives no answer."""
+    _require(wanted, download=download)
+    try:
+        return hub.fetch(wanted)
+    except hub.UnreachableError:
+        if path is None:
+            raise
+        return path
+
+
+def _require(wanted: HubFile, *, download: bool) -> None:
+    if not download:
+        raise DownloadError(f"{wanted} is not on this machine, and it is not to be downloaded now.")
+
+
+def _parse(uri: str, *, download: bool) -> HubFile:
+    match = _HUB_URI.fullmatch(uri)
+    if match is None or ".." in re.split("[/@]", uri):
+        raise UnknownModelError(f"'{uri}' is no hub address. Write hf://owner/repository[/file][@revision].")
+    repository, revision = match["repository"], match["early"] or match["late"] or "main"
+    if match["file"] is not None:
+        return HubFile(repository, match["file"], revision)
+    return HubFile(repository, _only_checkpoint(repository, revision, download=download), revision)
+
+
+def _only_checkpoint(repository: str, revision: str, *, download: bool) -> str:
+    """The file named after the repository, as birder names them, or the only one that can be a checkpoint."""
+    names = [
+        name for name in hub.file_names(repository, revision, download=download) if name.endswith(_SUFFIXES)
+    ]
+    for suffix in _SUFFIXES:
+        if (named := repository.partition("/")[2] + suffix) in names:
+            return named
+    if len(names) == 1:
+        return names[0]
+    found = f"several: {', '.join(names)}" if names else "none"
+    raise UnknownModelError(
+        f"Of .pt and .safetensors files, {repository} has {found}. Name one: hf://{repository}/FILE."
+    )
+
+
+def _from_file(model: str) -> Weights:
+    try:
+        path = Path(model).expanduser().absolute()
+        exists = path.exists()
+    except (RuntimeError, OSError):  # no such user's home; a name that no file can have
+        raise _unknown(model) from None
+    if not exists:
+        raise _unknown(model)
+    if not path.is_file():
+        raise UnknownModelError(f"{path} is no file. Give the .pt or .safetensors file in it.")
+    try:
+        return Weights(path.stem, str(path), path, sha256_of(path))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _unknown(model: str) -> UnknownModelError:
+    if model.endswith(_SUFFIXES) or "/" in model or "\\" in model:
+        address = (
+            f", or hf://{model} for a repository of the hub"
+            if re.fullmatch(r"[\w.-]+/[\w.-]+", model)
+            else ""
+        )
+        return UnknownModelError(f"There is no file {model}. Give the path of a checkpoint{address}.")
+    close: Sequence[str] = difflib.get_close_matches(model, KNOWN, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return UnknownModelError(
+        f"'{model}' is neither a known model nor a file. {hint}Known: {', '.join(KNOWN)}. "
+        "Others: hf://owner/repository, or the path of a .pt or .safetensors file."
+    )

@@ -1,0 +1,157 @@
+"""Answers as text: table, TSV, CSV, JSON, JSONL or bare paths. Pure functions; writing it out is the edge's work."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from retrieval.escape import dump_json, printable, tsv_line
+from retrieval.records import Answer, Hit
+
+FORMATS = ("table", "tsv", "csv", "json", "jsonl")
+COLUMNS = ("query", "kind", "rank", "score", "path", "species", "probability", "taken_at", "failure")
+UNBOUNDED_WIDTH = 10_000  # columns of a table that is not for a screen: paths must not be broken
+
+Row = tuple[Any, ...]
+
+
+def answers(
+    found: Iterable[Answer], form: str, *, relative: bool = False, hits: bool = True, width: int | None = None
+) -> Iterator[str]:
+    """Render answers one after another in one of FORMATS; `hits=False` leaves the part out (identification only).
+
+    `width` is the screen's, for tables. Paths are absolute, or with `relative` seen from the current folder.
+    """
+    if form in ("json", "jsonl"):
+        yield from _documents((document(answer, relative, hits) for answer in found), lines=form == "jsonl")
+    elif form == "table":
+        for answer in found:
+            yield _table(answer, relative, hits, width)
+    else:
+        line = _csv_line if form == "csv" else tsv_line
+        yield line(COLUMNS)
+        for answer in found:
+            yield from (line(row) for row in _rows(answer, relative))
+
+
+def paths(found: Iterable[Answer], *, relative: bool = False, end: str = "\n") -> Iterator[str]:
+    """Render the hits' paths alone, each followed by `end`."""
+    for answer in found:
+        for hit in answer.hits:
+            yield shown(hit.path, relative) + end
+
+
+def shown(path: Path, relative: bool) -> str:
+    """Return a path as the user asked to see it."""
+    try:
+        return os.path.relpath(path) if relative else str(path)
+    except ValueError:  # another drive has no relative path
+        return str(path)
+
+
+def document(answer: Answer, relative: bool = False, hits: bool = True) -> dict[str, Any]:
+    """Return an answer as the JSON object that the README describes."""
+    if answer.failure:
+        failure = {"kind": answer.failure.kind, "reason": answer.failure.reason}
+        return {"query": answer.query, "model": answer.model, "failure": failure}
+    fields: dict[str, Any] = {
+        "query": answer.query,
+        "model": answer.model,
+        "predictions": [
+            {"species": prediction.species, "probability": round(prediction.probability, 6)}
+            for prediction in answer.predictions
+        ],
+    }
+    return {**fields, "hits": [_hit_document(hit, relative) for hit in answer.hits]} if hits else fields
+
+
+def _hit_document(hit: Hit, relative: bool) -> dict[str, Any]:
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 6),
+        "path": shown(hit.path, relative),
+        "species": hit.species,
+        "probability": None if hit.probability is None else round(hit.probability, 6),
+        "taken_at": hit.taken_at.isoformat() if hit.taken_at else None,
+    }
+
+
+def _documents(documents: Iterator[dict[str, Any]], *, lines: bool) -> Iterator[str]:
+    """One object a line; or one object for one query, an array for several."""
+    if lines:
+        yield from (dump_json(one) + "\n" for one in documents)
+        return
+    first, second = next(documents, None), next(documents, None)
+    if second is None:
+        yield dump_json(first, indent=2) + "\n"
+        return
+    separator = "[\n"
+    for one in chain((first, second), documents):
+        yield separator + dump_json(one, indent=2)
+        separator = ",\n"
+    yield "\n]\n"
+
+
+def _rows(answer: Answer, relative: bool) -> Iterator[Row]:
+    if answer.failure:
+        yield answer.query, "failure", "", "", "", "", "", "", f"{answer.failure.kind}: {answer.failure.reason}"
+    for rank, prediction in enumerate(answer.predictions, start=1):
+        probability = f"{prediction.probability:.6f}"
+        yield answer.query, "prediction", rank, "", "", prediction.species, probability, "", ""
+    for hit in answer.hits:
+        fields = _hit_document(hit, relative)
+        score = f"{hit.score:.6f}"
+        probability = "" if hit.probability is None else f"{hit.probability:.6f}"
+        taken_at = fields["taken_at"] or ""
+        yield answer.query, "hit", hit.rank, score, fields["path"], hit.species or "", probability, taken_at, ""
+
+
+def _csv_line(row: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(row)  # ends lines by CRLF, as RFC 4180 has it, and so quotes both in file names
+    return line.getvalue()
+
+
+def _table(answer: Answer, relative: bool, hits: bool, width: int | None) -> str:
+    lines = [f"{printable(answer.query)}\n"]
+    if answer.failure:
+        return f"{lines[0]}  cannot be answered: {printable(answer.failure.reason)}\n"
+    lines += [f"  {prediction.probability:7.1%}  {prediction.species}\n" for prediction in answer.predictions]
+    if hits:
+        lines.append(render(_hit_table(answer.hits, relative), width) if answer.hits else "  no photos found\n")
+    return "".join(lines)
+
+
+def _hit_table(hits: Sequence[Hit], relative: bool) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("rank", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("species", overflow="fold")
+    table.add_column("", justify="right")
+    table.add_column("taken")
+    table.add_column("path", overflow="fold")
+    for hit in hits:
+        table.add_row(
+            str(hit.rank),
+            f"{hit.score:.3f}",
+            printable(hit.species or ""),
+            "" if hit.probability is None else f"{hit.probability:.0%}",
+            hit.taken_at.strftime("%Y-%m-%d %H:%M") if hit.taken_at else "",
+            printable(shown(hit.path, relative)),
+        )
+    return table
+
+
+def render(table: Table, width: int | None = None) -> str:
+    """Lay a table out for a screen of this width, or for a file."""
+    console = Console(file=io.StringIO(), width=width or UNBOUNDED_WIDTH, markup=False, highlight=False, emoji=False)
+    with console.capture() as capture:
+        console.print(table)
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())

@@ -1,0 +1,110 @@
+"""One index on disk, opened: settings, catalogue, vectors and search together. What is done with them is elsewhere."""
+
+from pathlib import Path
+
+from retrieval.catalogue.database import Database
+from retrieval.catalogue.reader import Catalogue
+from retrieval.errors import IndexFormatError, IndexProblem
+from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
+from retrieval.manifest import MANIFEST_NAME, Manifest, Model, has_manifest
+from retrieval.models.head import Head
+from retrieval.search.neighbours import Neighbours
+from retrieval.vectors import VectorFile
+
+CATALOGUE_NAME = "catalogue.sqlite"
+VECTORS_NAME = "vectors.f16"
+HEAD_NAME = "head.safetensors"
+# What a creation that was killed before its catalogue can have left.
+UNFINISHED = (LOCK_NAME, OWNER_NAME)
+
+
+class Store:
+    """The files of one index. `manifest` is read again by each writer, under its lock."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.database = Database(folder / CATALOGUE_NAME)
+        self.catalogue = Catalogue(self.database)
+        self.vectors = VectorFile(folder / VECTORS_NAME, manifest.model.dimension)
+        self.neighbours = Neighbours(folder, self.vectors)
+        self._head: Head | None = None
+
+    @classmethod
+    def create(cls, folder: Path, model: Model, head: Head) -> "Store":
+        """Make an empty index; index.json comes last, so that a folder without one was never finished.
+
+        Raises IndexProblem where there is an index already, IndexFormatError where the folder holds other things.
+        """
+        if has_manifest(folder):
+            raise IndexProblem(f"there is an index in {folder} already: open it, or choose another folder")
+        _refuse_foreign(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            database = Database(folder / CATALOGUE_NAME)
+            database.migrate()
+            if Catalogue(database).vectors():
+                raise IndexFormatError(
+                    f"{folder} holds a catalogue but no {MANIFEST_NAME}: restore that file from a backup"
+                )
+            database.close()
+            (folder / VECTORS_NAME).touch()
+            head.save(folder / HEAD_NAME, weights_sha256=model.sha256)
+            Manifest(model).write(folder)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """Open an index; raise IndexNotFoundError or IndexFormatError, saying what is missing or wrong."""
+        manifest = Manifest.read(folder)
+        for name in (CATALOGUE_NAME, VECTORS_NAME):
+            if not (folder / name).is_file():
+                raise IndexFormatError(f"{folder / name} is missing: restore it from a backup, or index anew elsewhere")
+        store = cls(folder, manifest)
+        if store.database.pending_migrations():
+            with writing(folder):
+                store.database.migrate()
+        return store
+
+    @property
+    def head(self) -> Head | None:
+        """The classifier kept with the index: predictions for stored vectors without the network; None if lost."""
+        path = self.folder / HEAD_NAME
+        if self._head is None and path.is_file():
+            self._head = Head.load(path)
+        return self._head
+
+    def keep_head(self, head: Head) -> None:
+        """Write the classifier again after it was lost."""
+        head.save(self.folder / HEAD_NAME, weights_sha256=self.manifest.model.sha256)
+        self._head = head
+
+    def reload(self) -> None:
+        """Read index.json again: another writer may have added a root."""
+        self.manifest = Manifest.read(self.folder)
+
+    def save(self, manifest: Manifest) -> None:
+        """Replace index.json; the caller holds the writer's lock."""
+        manifest.write(self.folder)
+        self.manifest = manifest
+
+    def size_bytes(self) -> dict[str, int]:
+        """Return the size of each file of the index."""
+        return {path.name: path.stat().st_size for path in sorted(self.folder.iterdir()) if path.is_file()}
+
+    def close(self) -> None:
+        """Close the database; mapped files close with their last reader."""
+        self.database.close()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """An index must not be scattered among someone's photos."""
+    if folder.is_file():
+        raise IndexFormatError(f"{folder} is a file: choose a folder for the index with --index")
+    if not folder.is_dir() or (folder / CATALOGUE_NAME).exists():
+        return
+    foreign = [path.name for path in folder.iterdir() if path.name not in UNFINISHED]
+    if foreign:
+        raise IndexFormatError(
+            f"{folder} is not an index and not empty (it holds {foreign[0]!r}): choose a new folder with --index"
+        )

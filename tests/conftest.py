@@ -1,0 +1,37 @@
+"""What several test modules need: the shared folder of real photos, a tiny network, an empty index."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny import tiny_checkpoint
+
+from retrieval import Index
+
+
+def _shared_folder() -> Path:
+    default = Path(__file__).parents[2] / "shared"
+    return Path(os.environ.get("RETRIEVAL_SHARED", default)) / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real photos, hard files and checkpoints, where there is one."""
+    folder = _shared_folder()
+    if not folder.is_dir():
+        pytest.skip(f"no shared folder at {folder}: set RETRIEVAL_SHARED to run this test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a tiny random network."""
+    return tiny_checkpoint(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+
+
+@pytest.fixture
+def index(tmp_path: Path, model: Path) -> Iterator[Index]:
+    """An empty index with the tiny network."""
+    with Index.create(tmp_path / "index", model=str(model), device="cpu") as made:
+        yield made
