@@ -187,7 +187,8 @@ def _load(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> Image.Imag
 
 
 def _shows_parts(image: ImageFile.ImageFile) -> bool:
-    return isinstance(image, JpegImageFile) or image._im is not None
+    """Whether a reader gives rows as they come; HEIF, AVIF, WebP and JPEG 2000 give all or nothing."""
+    return isinstance(image, JpegImageFile) or (image._im is not None and image.format != "JPEG2000")
 
 
 def _load_partly(image: ImageFile.ImageFile, data: bytes, limits: Limits, error: Exception) -> ImageFile.ImageFile:

@@ -36,9 +36,10 @@ def answers(
             yield _table(answer, relative, hits, width)
     else:
         line = _csv_line if form == "csv" else tsv_line
-        yield line(COLUMNS)
+        header = line(COLUMNS)
         for answer in found:
-            yield from (line(row) for row in _rows(answer, relative))
+            yield header + "".join(line(row) for row in _rows(answer, relative))
+            header = ""
 
 
 def paths(found: Iterable[Answer], *, relative: bool = False, end: str = "\n") -> Iterator[str]:

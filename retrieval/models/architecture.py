@@ -64,9 +64,7 @@ _WITHOUT_EFFECT = frozenset(  # on what a trained network answers
 def refuse_lookalikes(file_name: str) -> None:
     """Raise CheckpointError if the name is that of a network which only its name tells from a plain ViT."""
     if _LOOKALIKE.match(file_name):
-        raise CheckpointError(
-            "by its name it is another kind of network, whose weights only look like a plain ViT's"
-        )
+        raise CheckpointError("by its name it is another kind of network, whose weights only look like a plain ViT's")
 
 
 def modern_spelling(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -102,14 +100,10 @@ def config_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Vit
     return config
 
 
-def _from_shapes(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], options: Mapping[str, Any]
-) -> VitConfig:
+def _from_shapes(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], options: Mapping[str, Any]) -> VitConfig:
     width, channels, patch, patch_columns = _shape(tensors, "conv_proj.weight", 4)
     if channels != 3 or patch != patch_columns:
-        raise CheckpointError(
-            f"it takes {channels}-channel patches of {patch}x{patch_columns}, not square RGB ones"
-        )
+        raise CheckpointError(f"it takes {channels}-channel patches of {patch}x{patch_columns}, not square RGB ones")
     registers = _shape(tensors, "reg_tokens", 3)[1] if "reg_tokens" in tensors else 0
     class_token = "class_token" in tensors
     patches = _shape(tensors, "pos_embedding", 3)[1] - registers - class_token
@@ -159,12 +153,7 @@ def _image_size(signature: object, patch: int, patches: int) -> tuple[int, int]:
 
 def _heads(width: int, options: Mapping[str, Any]) -> int:
     heads = options.get("num_heads", 16 if width in _WIDTHS_WITH_16_HEADS else width // 64)
-    if (
-        not isinstance(heads, int)
-        or heads < 1
-        or width % heads
-        or ("num_heads" not in options and width % 64)
-    ):
+    if not isinstance(heads, int) or heads < 1 or width % heads or ("num_heads" not in options and width % 64):
         raise CheckpointError(
             f"its width of {width} does not tell the number of attention heads, nor does its 'config'"
         )
@@ -188,13 +177,9 @@ def _check_options(options: Mapping[str, Any], config: VitConfig) -> None:
     expected = _OPTIONS | {name: (size,) for name, size in sizes(config).items()}
     for name, value in options.items():
         if name in expected and value not in expected[name]:
-            raise CheckpointError(
-                f"its option {name} = {value!r} is not that of the network its tensors make up"
-            )
+            raise CheckpointError(f"its option {name} = {value!r} is not that of the network its tensors make up")
         if name not in expected and name not in _WITHOUT_EFFECT and value:
-            raise CheckpointError(
-                f"its option {name} = {value!r} is not known here, and may change what it answers"
-            )
+            raise CheckpointError(f"its option {name} = {value!r} is not known here, and may change what it answers")
 
 
 def _check_tensors(tensors: Mapping[str, Tensor], config: VitConfig) -> None:
@@ -207,9 +192,7 @@ def _check_tensors(tensors: Mapping[str, Tensor], config: VitConfig) -> None:
     for name, shape in expected.items():
         if tensors[name].shape != shape:
             found, wanted = tuple(tensors[name].shape), tuple(shape)
-            raise CheckpointError(
-                f"its '{name}' has the shape {found}, which must be {wanted} beside the others"
-            )
+            raise CheckpointError(f"its '{name}' has the shape {found}, which must be {wanted} beside the others")
 
 
 def _first_few(names: Iterable[str], count: int = 3) -> str:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from retrieval.errors import CheckpointError
+from retrieval.escape import printable
 from retrieval.models import architecture, weightfile
 from retrieval.models.head import Head
 from retrieval.models.vit import VisionTransformer, VitConfig, resize_position_table
@@ -62,13 +63,9 @@ class Checkpoint:
         height, width = image_size
         patch = self.config.patch_size
         if height < patch or width < patch or height % patch or width % patch:
-            raise CheckpointError(
-                f"an input of {height}x{width} pixels does not divide into patches of {patch}"
-            )
+            raise CheckpointError(f"an input of {height}x{width} pixels does not divide into patches of {patch}")
         config = replace(self.config, image_size=image_size)
-        table = resize_position_table(
-            self.state["pos_embedding"], config.special_tokens, self.config.grid, config.grid
-        )
+        table = resize_position_table(self.state["pos_embedding"], config.special_tokens, self.config.grid, config.grid)
         transform = replace(self.transform, height=height, width=width)
         return Checkpoint(config, self.labels, transform, self.state | {"pos_embedding": table})
 
@@ -85,9 +82,8 @@ def load(path: Path, *, image_size: tuple[int, int] | None = None) -> Checkpoint
         checkpoint = _interpret(contents.tensors, contents.metadata)
         return checkpoint if image_size is None else checkpoint.resized(image_size)
     except CheckpointError as error:
-        raise CheckpointError(
-            f"{path} cannot be used: {error}. Give another checkpoint with --model."
-        ) from error
+        reason = printable(str(error))  # names of layers come from the file
+        raise CheckpointError(f"{path} cannot be used: {reason}. Give another checkpoint with --model.") from error
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -121,9 +117,7 @@ def _labels(metadata: Mapping[str, Any], classes: int) -> tuple[str, ...]:
             raise CheckpointError(f"its 'signature' states {stated} classes, but its head has {classes}")
     indices = metadata.get("class_to_idx") or {}
     if not isinstance(indices, Mapping) or len(indices) != classes:
-        raise CheckpointError(
-            f"its head has {classes} classes, but its labels ('class_to_idx') are not as many"
-        )
+        raise CheckpointError(f"its head has {classes} classes, but its labels ('class_to_idx') are not as many")
     by_index = {index: label for label, index in indices.items() if type(index) is int}
     if set(by_index) != set(range(classes)):
         raise CheckpointError(f"its labels ('class_to_idx') are not numbered from 0 to {classes - 1}")
@@ -139,16 +133,12 @@ def _transform(rgb_stats: object, image_size: tuple[int, int]) -> InputTransform
 
 
 def _are_numbers(values: list[Any]) -> bool:
-    return len(values) == 3 and all(
-        isinstance(value, int | float) and math.isfinite(value) for value in values
-    )
+    return len(values) == 3 and all(isinstance(value, int | float) and math.isfinite(value) for value in values)
 
 
 def _weight(name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point() or tensor.is_meta or tensor.layout is not torch.strided:
-        raise CheckpointError(
-            f"its '{name}' holds {tensor.dtype}, not floating point: quantised weights are not read"
-        )
+        raise CheckpointError(f"its '{name}' holds {tensor.dtype}, not floating point: quantised weights are not read")
     tensor = tensor.detach().to(torch.float32)
     # A sum is one pass where isfinite makes three; large finite weights may overflow it, so it only suspects.
     if not math.isfinite(tensor.sum()) and not tensor.isfinite().all():

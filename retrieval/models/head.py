@@ -66,17 +66,11 @@ class Head:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
-                head = cls(
-                    file.get_tensor("weight"), file.get_tensor("bias"), tuple(json.loads(metadata["labels"]))
-                )
+                head = cls(file.get_tensor("weight"), file.get_tensor("bias"), tuple(json.loads(metadata["labels"])))
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(
-                f"{path} holds no species head ({error}). Save it again from its model."
-            ) from error
+            raise CheckpointError(f"{path} holds no species head ({error}). Save it again from its model.") from error
         if not len(head.labels) == len(head.weight) == len(head.bias):
-            raise CheckpointError(
-                f"{path} is damaged: its labels and weights differ in number. Save it again."
-            )
+            raise CheckpointError(f"{path} is damaged: its labels and weights differ in number. Save it again.")
         if weights_sha256 is not None and metadata.get("weights_sha256") != weights_sha256:
             raise CheckpointError(f"{path} belongs to other weights. Save it again from the model in use.")
         return head

@@ -33,7 +33,7 @@ class HubFile:
     revision: str = "main"  # branch, tag or commit
 
     def __str__(self) -> str:
-        return f"{self.file} of {self.repository}"
+        return f"{self.repository}/{self.file}".rstrip("/")
 
 
 def cached(wanted: HubFile) -> Path | None:
@@ -61,9 +61,8 @@ def fetch(wanted: HubFile, *, sha256: str | None = None) -> Path:
     """
     client = _client()
     with _translated(wanted):
-        stated = client.get_hf_file_metadata(
-            client.hf_hub_url(wanted.repository, wanted.file, revision=wanted.revision)
-        )
+        url = client.hf_hub_url(wanted.repository, wanted.file, revision=wanted.revision)
+        stated = client.get_hf_file_metadata(url, timeout=client.constants.HF_HUB_ETAG_TIMEOUT)
     if sha256 and _as_sha256(stated.etag) not in (None, sha256):
         raise DownloadError(
             f"{wanted} on {_endpoint()} is not the file that this version knows (SHA-256 {stated.etag}). "
@@ -76,9 +75,7 @@ def fetch(wanted: HubFile, *, sha256: str | None = None) -> Path:
     with _translated(wanted):
         # The cache only knows names and sizes, so content that is not as stated has to be replaced by force.
         spoilt = old is not None and expected is not None and sha256_of(old) != expected
-        path = client.hf_hub_download(
-            wanted.repository, wanted.file, revision=wanted.revision, force_download=spoilt
-        )
+        path = client.hf_hub_download(wanted.repository, wanted.file, revision=wanted.revision, force_download=spoilt)
     if expected is not None and sha256_of(Path(path)) != expected:
         raise DownloadError(
             f"{wanted} arrived damaged from {_endpoint()}: its SHA-256 is not {expected}. "
@@ -95,7 +92,7 @@ def file_names(repository: str, revision: str, *, download: bool) -> list[str]:
         return here
     client = _client()
     try:
-        with _translated(HubFile(repository, "the list of files", revision)):
+        with _translated(HubFile(repository, "", revision)):
             info = client.HfApi().model_info(repository, revision=revision, timeout=_LISTING_TIMEOUT_S)
     except UnreachableError:
         if here:
@@ -107,17 +104,27 @@ def file_names(repository: str, revision: str, *, download: bool) -> list[str]:
 def _client() -> ModuleType:
     """The client library, loaded on first use, and silent about it unless the user wants otherwise."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # its documented switch, read when it is imported
-    import huggingface_hub
+    import huggingface_hub.constants  # small: what lists and fetches is loaded when it is first named
 
     return huggingface_hub
 
 
+def _errors() -> ModuleType:
+    _client()
+    from huggingface_hub import errors
+
+    return errors
+
+
 def _snapshot(repository: str, revision: str) -> Path | None:
     folder = Path(_client().constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
-    reference = folder / "refs" / revision
-    commit = reference.read_text(encoding="ascii").strip() if reference.is_file() else revision
-    snapshot = folder / "snapshots" / commit
-    return snapshot if snapshot.is_dir() else None
+    try:
+        reference = folder / "refs" / revision
+        commit = reference.read_text(encoding="ascii").strip() if reference.is_file() else revision
+        snapshot = folder / "snapshots" / commit
+        return snapshot if snapshot.is_dir() else None
+    except (OSError, ValueError):  # a cache that may not be read, or is broken, has nothing
+        return None
 
 
 def _as_sha256(etag: str | None) -> str | None:
@@ -138,7 +145,7 @@ def _check_space(wanted: HubFile, size: int) -> None:
 
 @contextmanager
 def _translated(wanted: HubFile) -> Iterator[None]:
-    errors = _client().errors
+    errors = _errors()
     # OSError: files and answers; ValueError: names that the client refuses; RuntimeError: its accelerator;
     # the rest: connections, by whichever HTTP library this version of the client is built on.
     foreign = (OSError, ValueError, RuntimeError, *errors.HfHubHTTPError.__bases__)
@@ -151,7 +158,7 @@ def _translated(wanted: HubFile) -> Iterator[None]:
 
 
 def _translation(error: Exception, wanted: HubFile) -> ModelError:
-    errors, repository = _client().errors, wanted.repository
+    errors, repository = _errors(), wanted.repository
     if isinstance(error, errors.GatedRepoError):
         return DownloadError(
             f"{repository} asks for permission: accept its conditions at {_endpoint()}/{repository}, "
@@ -167,13 +174,9 @@ def _translation(error: Exception, wanted: HubFile) -> ModelError:
     if isinstance(error, errors.OfflineModeIsEnabled) or _client().constants.HF_HUB_OFFLINE:
         return UnreachableError(f"{wanted} is not in the cache, and HF_HUB_OFFLINE is set. {_other_ways()}")
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return UnknownModelError(
-            f"{repository} has no file {wanted.file}. See {_endpoint()}/{repository}/tree/main."
-        )
+        return UnknownModelError(f"{repository} has no file {wanted.file}. See {_endpoint()}/{repository}/tree/main.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DownloadError(
-            f"The disk is full: {wanted} needs more room in {_client().constants.HF_HUB_CACHE}."
-        )
+        return DownloadError(f"The disk is full: {wanted} needs more room in {_client().constants.HF_HUB_CACHE}.")
     reason = (str(error) or type(error).__name__).partition("\n")[0]
     return UnreachableError(f"{wanted} could not be fetched from {_endpoint()} ({reason}). {_other_ways()}")
 

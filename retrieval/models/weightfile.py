@@ -75,9 +75,7 @@ def _first_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist. Give the path of a checkpoint with --model.") from None
     except IsADirectoryError:
-        raise CheckpointError(
-            f"{path} is a folder. Give the path of a checkpoint file with --model."
-        ) from None
+        raise CheckpointError(f"{path} is a folder. Give the path of a checkpoint file with --model.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     if not head:
@@ -89,7 +87,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
         raise CheckpointError(f"{path} is truncated or damaged: its end is missing. {NEXT_STEP}") from None
     if any(name.endswith("/constants.pkl") for name in names):
         raise CheckpointError(f"{path} is a TorchScript program, not plain weights. It was not run. {NEXT_STEP}")
@@ -97,9 +95,7 @@ def _check_archive(path: Path) -> None:
 
 def _load(path: Path, *, mmap: bool) -> object:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # about pickle protocols and old containers: the reader's own business
+        warnings.simplefilter("ignore")  # about pickle protocols and old containers: the reader's own business
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         except pickle.UnpicklingError as error:

@@ -25,16 +25,15 @@ KNOWN: Mapping[str, str] = MappingProxyType(
         "vitreg4_b16_mim-intermediate-arabian-peninsula": (
             "e011f931a5a4d96ef21283d70911a55ea649eadfefa9c163a48b996797f0d9da"
         ),
-        "vit_reg4_b16_mim-intermediate-il-common": (
-            "3a15b95285cd4435b601ef058839f422cdce8f68cca50de9353e1ac2bcb65f9a"
-        ),
+        "vit_reg4_b16_mim-intermediate-il-common": ("3a15b95285cd4435b601ef058839f422cdce8f68cca50de9353e1ac2bcb65f9a"),
     }
 )
 _OWNER = "birder-project"
 _SUFFIXES = (".safetensors", ".pt")  # the first is preferred: it cannot carry code
-_REVISION = r"refs/pr/\d+|[^/@]+"
+_REVISION = r"refs/pr/\d+|[\w.-]+"
 _HUB_URI = re.compile(
-    rf"hf://(models/)?(?P<repository>[^/@]+/[^/@]+)(@(?P<early>{_REVISION}))?(/(?P<file>[^@]+))?(@(?P<late>{_REVISION}))?"
+    rf"hf://(models/)?(?P<repository>[\w.-]+/[\w.-]+)(@(?P<early>{_REVISION}))?"
+    rf"(/(?P<file>[^@\0]+))?(@(?P<late>{_REVISION}))?"
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -98,7 +97,10 @@ def _latest(wanted: HubFile, path: Path | None, *, download: bool) -> Path:
 
 def _require(wanted: HubFile, *, download: bool) -> None:
     if not download:
-        raise DownloadError(f"{wanted} is not on this machine, and it is not to be downloaded now.")
+        raise DownloadError(
+            f"{wanted} is not on this machine, and nothing is to be downloaded now. "
+            "Give a checkpoint file with --model PATH, or allow the download."
+        )
 
 
 def _parse(uri: str, *, download: bool) -> HubFile:
@@ -113,14 +115,14 @@ def _parse(uri: str, *, download: bool) -> HubFile:
 
 def _only_checkpoint(repository: str, revision: str, *, download: bool) -> str:
     """The file named after the repository, as birder names them, or the only one that can be a checkpoint."""
-    names = [
-        name for name in hub.file_names(repository, revision, download=download) if name.endswith(_SUFFIXES)
-    ]
+    names = [name for name in hub.file_names(repository, revision, download=download) if name.endswith(_SUFFIXES)]
     for suffix in _SUFFIXES:
         if (named := repository.partition("/")[2] + suffix) in names:
             return named
     if len(names) == 1:
         return names[0]
+    if not names:
+        _require(HubFile(repository, "", revision), download=download)
     found = f"several: {', '.join(names)}" if names else "none"
     raise UnknownModelError(
         f"Of .pt and .safetensors files, {repository} has {found}. Name one: hf://{repository}/FILE."
@@ -145,11 +147,7 @@ def _from_file(model: str) -> Weights:
 
 def _unknown(model: str) -> UnknownModelError:
     if model.endswith(_SUFFIXES) or "/" in model or "\\" in model:
-        address = (
-            f", or hf://{model} for a repository of the hub"
-            if re.fullmatch(r"[\w.-]+/[\w.-]+", model)
-            else ""
-        )
+        address = f", or hf://{model} for a repository of the hub" if re.fullmatch(r"[\w.-]+/[\w.-]+", model) else ""
         return UnknownModelError(f"There is no file {model}. Give the path of a checkpoint{address}.")
     close: Sequence[str] = difflib.get_close_matches(model, KNOWN, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""

@@ -76,13 +76,26 @@ def recall(found: Rows, exact: Found, vectors: HalfVectors | Vectors, queries: V
     will do. (The rule of ann-benchmarks.) A query that has no exact neighbour at all has recall 1.
     """
     wanted = np.count_nonzero(exact[1] >= 0, axis=1)
-    threshold = np.take_along_axis(exact[0], np.maximum(wanted - 1, 0)[:, None], axis=1)[:, 0] - SAME_SCORE
-    result = np.ones(len(queries))
-    for query in np.flatnonzero(wanted):
-        rows = np.unique(found[query][found[query] >= 0])
-        scores = vectors[rows].astype(np.float64) @ queries[query].astype(np.float64)
-        result[query] = min(np.count_nonzero(scores >= threshold[query]) / wanted[query], 1.0)
-    return result
+    last = np.take_along_axis(exact[0], np.maximum(wanted - 1, 0)[:, None], axis=1)
+    rows = np.sort(found, axis=1)
+    counts = rows >= 0
+    counts[:, 1:] &= rows[:, 1:] != rows[:, :-1]
+    counts &= _scores(vectors, queries, np.maximum(rows, 0)) >= last - SAME_SCORE
+    hits = np.minimum(np.count_nonzero(counts, axis=1), wanted)
+    return np.where(wanted > 0, hits / np.maximum(wanted, 1), 1.0)
+
+
+def _scores(vectors: HalfVectors | Vectors, queries: Vectors, rows: Rows) -> NDArray[np.float64]:
+    """Inner product of each query with its own rows, (m, k), in double precision."""
+    scores = np.full(rows.shape, -np.inf)
+    if not len(vectors):
+        return scores
+    at_once = max(1, BLOCK_FLOATS // (2 * rows.shape[1] * vectors.shape[1]))
+    for start in range(0, len(queries), at_once):
+        some = slice(start, start + at_once)
+        near = vectors[rows[some]].astype(np.float64)
+        scores[some] = (near @ queries[some, :, None].astype(np.float64))[:, :, 0]
+    return scores
 
 
 def _search_some(vectors: HalfVectors | Vectors, queries: Vectors, k: int, chosen: Rows | None) -> Found:

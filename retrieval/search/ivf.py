@@ -44,7 +44,8 @@ class IvfIndex:
         n, d = vectors.shape
         lists = lists_for(n)
         rows = np.random.default_rng(seed).choice(n, min(n, TRAINING_ROWS_PER_LIST * lists), replace=False)
-        training = vectors[np.sort(rows)]
+        # FAISS ends the process if it has to train on what is no number.
+        training = np.nan_to_num(vectors[np.sort(rows)], copy=False, posinf=0, neginf=0)
         centroids = attempt(faiss.IndexFlatIP(d), lambda flat: _centroids(training, lists, seed, flat))
         built = cls(_empty(centroids), trained_rows=n)
         built.add(vectors, 0)
@@ -203,7 +204,7 @@ def _centroids(training: HalfVectors, lists: int, seed: int, flat: faiss.IndexFl
     clustering.max_points_per_centroid = len(training)  # sampled already
     # Trained from half precision, decoded block by block: half the memory of single precision.
     codec = faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    clustering.train_encoded(np.ascontiguousarray(training).view(np.uint8), codec, flat)
+    clustering.train_encoded(training.view(np.uint8), codec, flat)
     centroids: Vectors = faiss.vector_to_array(clustering.centroids).reshape(lists, d)
     return centroids
 

@@ -100,7 +100,8 @@ class Neighbours:
         Also for whoever cut committed rows off: an IVF that was made before would go on naming them.
         """
         if rows == 0:
-            self._path.unlink(missing_ok=True)
+            for path in (self._path, self._path.with_suffix(".json")):
+                path.unlink(missing_ok=True)
             return None
         from retrieval.search.ivf import IvfIndex
 

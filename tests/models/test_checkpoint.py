@@ -289,6 +289,25 @@ def test_layers_that_the_network_lacks_are_named(tmp_path: Path, layer: str) -> 
     assert f"layers that a plain ViT does not have: {layer}" in refusal(written(tmp_path, contents(state=state)))
 
 
+def test_names_of_layers_cannot_disturb_a_terminal(tmp_path: Path) -> None:
+    state = tiny_network().state | {"\x1b[2J\nlayer": torch.ones(1)}
+    assert r"\x1b[2J\nlayer" in refusal(written(tmp_path, contents(state=state)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_bytes_that_changed_are_refused_or_harmless(tmp_path: Path, seed: int) -> None:
+    """Whatever a bad disk makes of a file, the only error is CheckpointError."""
+    random = np.random.default_rng(seed)
+    data = bytearray(written(tmp_path, contents()).read_bytes())
+    for position in random.integers(0, len(data) if seed % 2 else 4000, 10):
+        data[position] = random.integers(256)
+    (tmp_path / "network.pt").write_bytes(data)
+    try:
+        assert checkpoint.load(tmp_path / "network.pt").network().config.width == 32
+    except CheckpointError as error:
+        assert "network.pt" in str(error)
+
+
 def test_many_foreign_layers_are_counted(tmp_path: Path) -> None:
     state = tiny_network().state | {f"extra.{i}": torch.ones(1) for i in range(9)}
     assert "extra.0, extra.1, extra.2 and 6 more" in refusal(written(tmp_path, contents(state=state)))

@@ -53,7 +53,9 @@ def test_equals_sorting_everything(
     data: st.DataObject,
 ) -> None:
     """Whatever the blocks: ties by the lower row, padding with nothing, any choice of rows."""
-    chosen = data.draw(st.none() | st.lists(st.sampled_from(range(len(vectors))), max_size=40) if len(vectors) else st.none())
+    chosen = data.draw(
+        st.none() | st.lists(st.sampled_from(range(len(vectors))), max_size=40) if len(vectors) else st.none()
+    )
     rows = None if chosen is None else np.array(chosen, dtype=np.int64) + first_row
     numbers = sorted(set(range(len(vectors)) if chosen is None else chosen))
     with pytest.MonkeyPatch.context() as patch:
