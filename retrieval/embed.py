@@ -196,7 +196,7 @@ class Embedder:
             classes=loaded.config.classes,
             precision=engine.precision,
         )
-        return _Loaded(engine, model, loaded.head())
+        return _Loaded(engine, model, Head.of(loaded))
 
     def _batch_limit(self) -> int:
         return self._batch_size or BATCH_SIZES[self._load().engine.device.partition(":")[0]]

@@ -6,7 +6,7 @@
     ├── ModelError
     │   ├── UnknownModelError   no such name, repository or file
     │   ├── CheckpointError     a file that is no checkpoint, or one that cannot be represented
-    │   └── DownloadError       the hub cannot be reached, or sent something else
+    │   └── DownloadError       the hub cannot be reached, or sent something else (models.hub.UnreachableError: no answer)
     ├── IndexProblem
     │   ├── IndexNotFoundError  no index there, or more than one to choose from
     │   ├── IndexFormatError    broken, foreign or of a future format
@@ -15,7 +15,7 @@
     └── QueryError              a question that has no answer: k below 1, an empty list of images
 
 Every message says what happened, to which file, and what to do next. Exceptions of other libraries are
-translated where they are met: Pillow's in `decode`, the hub's in `models.zoo`, SQLAlchemy's in `catalogue`.
+translated where they are met: Pillow's in `decode`, the hub's in `models.hub`, SQLAlchemy's in `catalogue.database`.
 """
 
 from typing import Literal

@@ -67,8 +67,10 @@ def read_tags(image: Image.Image) -> Tags:
     tags = _tags(exif, _sub_directory(exif, IFD.Exif), _sub_directory(exif, IFD.GPSInfo))
     if tags.taken_at is not None:
         return tags
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    return replace(tags, taken_at=_xmp_time(packet.encode() if isinstance(packet, str) else packet))
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if isinstance(packet, str):
+        packet = packet.encode("utf-8", "ignore")
+    return replace(tags, taken_at=_xmp_time(packet)) if isinstance(packet, bytes) else tags
 
 
 def read_raw_tags(data: bytes) -> Tags:

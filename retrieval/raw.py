@@ -14,16 +14,8 @@ from retrieval.quiet import hushed_libraw
 if TYPE_CHECKING:
     import rawpy
 
-_EXIF_ORIENTATION = (
-    1,
-    2,
-    4,
-    3,
-    5,
-    8,
-    6,
-    7,
-)  # of LibRaw's flip: 1 mirrors left-right, 2 top-bottom, 4 transposes
+# Of LibRaw's flip, whose bits say: 1 mirrored left to right, 2 top to bottom, 4 transposed.
+_EXIF_ORIENTATION = (1, 2, 4, 3, 5, 8, 6, 7)
 
 
 class RawPhoto:
@@ -89,14 +81,14 @@ def _translated() -> Iterator[None]:
         yield
     except rawpy.LibRawFileUnsupportedError as error:
         version = ".".join(map(str, rawpy.libraw_version))
-        reason = f"LibRaw {version} cannot read it: the camera or its compression may be too new, or the file is"
-        raise PhotoError("unsupported", f"{reason} damaged; a DNG converter may help") from error
+        causes = "its camera or compression may be too new, or the file is damaged; a DNG converter may help"
+        raise PhotoError("unsupported", f"LibRaw {version} cannot read it: {causes}") from error
     except rawpy.LibRawIOError as error:
         raise PhotoError("truncated", "the RAW file is cut off inside the sensor's data") from error
     except (rawpy.LibRawUnsufficientMemoryError, rawpy.LibRawTooBigError) as error:
         raise PhotoError("too-large", "LibRaw has not enough memory to develop it") from error
     except rawpy.LibRawError as error:
-        raise PhotoError("damaged", f"LibRaw gave up: {_message(error)}; restore it from a backup") from error
+        raise PhotoError("damaged", f"LibRaw gave up ({_message(error)}); restore it from a backup") from error
 
 
 def _message(error: Exception) -> str:

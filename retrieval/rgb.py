@@ -24,7 +24,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
-        return _over_white(image.convert("RGBA"))
+        return _over_white(image if image.mode == "RGBA" else image.convert("RGBA"))  # convert would copy
     return image.convert("RGB")
 
 
@@ -37,8 +37,8 @@ def _over_white(image: Image.Image) -> Image.Image:
 def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Grey integers of any width to 8 bits. Files do not say how many bits they use: 12-bit scans come in 16.
 
-    So the brightest value decides: the scale is the smallest number of bits that holds it. That brightens a
-    dark photo at most twofold, where trusting the container would turn a 12-bit photo black.
+    So the brightest value decides: the scale is the smallest number of bits that holds it. A dark photo may
+    come out brighter than it is; trusting the container would turn a 12-bit photo black.
     """
     wide = values.astype(np.int64) if values.dtype.itemsize > 2 else values.astype(np.uint16)
     lowest = int(wide.min())

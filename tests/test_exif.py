@@ -101,6 +101,13 @@ def test_exif_goes_before_xmp() -> None:
     assert exif.read_tags(opened({CHANGED: "2003:01:01 00:00:00"}, xmp=packet)).taken_at == datetime(2003, 1, 1)
 
 
+@pytest.mark.parametrize("packet", ["exif:DateTimeOriginal=\udc80", (1, 2, 3), 7, b"\xff\xfe"])
+def test_senseless_xmp_is_left_out(packet: object) -> None:
+    image = scene(1)
+    image.info["xmp"] = packet
+    assert exif.read_tags(image) == Tags()
+
+
 def place(
     latitude: object = (25.0, 15.0, 36.0),
     north: object = "N",

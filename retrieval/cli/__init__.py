@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from retrieval.errors import RetrievalError
+from retrieval.escape import printable
 
 # Each command's one-line help stands here too, so that `retrieval --help` imports none of them; a test compares.
 COMMANDS = {
@@ -56,7 +57,7 @@ class LazyGroup(click.Group):
                 raise  # whoever read our output has seen enough; click ends quietly
             if wants_traceback():
                 traceback.print_exc()
-            click.echo(f"Error: {one_line(error)}", err=True)
+            click.echo(f"Error: {printable(one_line(error))}", err=True)
             ctx.exit(EXIT_FAILED)
 
 

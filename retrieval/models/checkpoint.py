@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from retrieval.errors import CheckpointError
 from retrieval.escape import printable
 from retrieval.models import architecture, weightfile
-from retrieval.models.head import Head
 from retrieval.models.vit import VisionTransformer, VitConfig, resize_position_table
 
 FORMAT_VERSION = "v0.8.4"  # of birder, whose file format `save` writes
@@ -41,12 +39,6 @@ class Checkpoint:
     labels: tuple[str, ...]  # by index of the logit
     transform: InputTransform
     state: dict[str, Tensor]  # float32, in modern spelling
-
-    def head(self) -> Head:
-        """The species head as plain arrays; of no classes where the network has none."""
-        if not self.config.classes:
-            return Head(np.empty((0, self.config.width), np.float32), np.empty(0, np.float32), ())
-        return Head(self.state["classifier.weight"].numpy(), self.state["classifier.bias"].numpy(), self.labels)
 
     def network(self) -> VisionTransformer:
         """The network with these weights (shared, not copied), in evaluation mode."""

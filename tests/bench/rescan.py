@@ -1,6 +1,6 @@
 """A second run over an unchanged archive, and one after a folder was moved, beside a bare walk over the same files.
 
-    python tests/bench/rescan.py --photos 20000
+python tests/bench/rescan.py --photos 20000
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Nearest-neighbour species accuracy over a folder of species folders, leave one out, beside exact search and chance.
 
-    python tests/bench/species.py FOLDER --model FILE
+python tests/bench/species.py FOLDER --model FILE
 """
 
 import argparse
@@ -23,7 +23,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, Index.create(f"{scratch}/index", model=arguments.model) as index:
         report = index.add(arguments.folder)
         photos = sorted(failing_removed(index, arguments.folder))
-        print(f"{report.added} photos indexed, {report.failed} failed, {report.embedded / report.elapsed_s:.1f} photos/s")
+        print(
+            f"{report.added} photos indexed, {report.failed} failed, {report.embedded / report.elapsed_s:.1f} photos/s"
+        )
         answers = list(index.query_many(photos, k=len(photos)))
         selves = [answer.hits[0] for answer in answers]
         first = np.mean([hit.path == path for hit, path in zip(selves, photos, strict=True)])

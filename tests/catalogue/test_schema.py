@@ -26,8 +26,12 @@ def test_tables_declare_what_migrations_create(database):
             found = {column["name"]: column for column in inspector.get_columns(table.name)}
             assert set(found) == set(table.columns.keys())
             for column in table.columns:
-                assert found[column.name]["nullable"] == (column.nullable and not column.primary_key) or column.primary_key
-                assert type(column.type.dialect_impl(connection.dialect).impl if hasattr(column.type, "impl") else column.type)
+                assert (
+                    found[column.name]["nullable"] == (column.nullable and not column.primary_key) or column.primary_key
+                )
+                assert type(
+                    column.type.dialect_impl(connection.dialect).impl if hasattr(column.type, "impl") else column.type
+                )
         assert set(inspector.get_table_names()) == set(Base.metadata.tables) - {"seen"} | {"migration"}
 
 

@@ -183,7 +183,9 @@ def test_stdin(indexed):
 
 
 def test_min_score_and_species(indexed):
-    answer = json.loads(call("query", "archive/001.jpg", "--min-score", 0.9999, "--species", 2, "--format", "json").stdout)
+    answer = json.loads(
+        call("query", "archive/001.jpg", "--min-score", 0.9999, "--species", 2, "--format", "json").stdout
+    )
     assert (len(answer["hits"]), len(answer["predictions"])) == (1, 2)
 
 
@@ -289,7 +291,14 @@ def test_verbose_shows_the_traceback(place):
     assert "Traceback" in call("status", "-v").stderr
 
 
-NAMES = [b"with space.jpg", b"line\nend.jpg", "bird 🐦.jpg".encode(), b"not utf-8 \xff\xfe.jpg", b"tab\tand\\.jpg", b'"q",.jpg']
+NAMES = [
+    b"with space.jpg",
+    b"line\nend.jpg",
+    "bird 🐦.jpg".encode(),
+    b"not utf-8 \xff\xfe.jpg",
+    b"tab\tand\\.jpg",
+    b'"q",.jpg',
+]
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names cannot exist here")
