@@ -4,6 +4,7 @@ Knows nothing of catalogues: whether bytes are known already is asked of the cal
 """
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +28,9 @@ if TYPE_CHECKING:  # torch takes more than a second to import: only what runs th
 
 AHEAD_FILES = 256
 AHEAD_BYTES = 256 * 2**20  # of files begun and not yet consumed: one RAW can have 100 MB
-OUTCOMES_PER_BATCH = 256  # files that need no pass (copies, moves, failures) are handed on in groups of this size
+# Recording costs a sync of the disk: a fast network's batches are recorded together. A kill loses no more than this.
+GROUP_FILES = 256
+GROUP_S = 0.25
 BATCH_SIZES = {"cpu": 8, "cuda": 128, "mps": 32}
 
 
@@ -112,15 +115,29 @@ class Embedder:
     def stream(
         self, sources: Iterable[Source], locate: Callable[[Source], Path], knows: Callable[[bytes], bool]
     ) -> Iterator[list[Outcome]]:
-        """Read files and yield what came of them, in order, in batches of at most one network pass.
+        """Read files and yield what came of them, in order, in groups that are worth recording.
 
         `locate` gives a file's path; `knows` tells from any thread whether bytes with this SHA-256 need no reading.
-        The caller records a batch before it asks for the next. Only one copy of identical files is embedded.
+        The caller records a group before it asks for the next. Only one copy of identical files is embedded.
         """
+        group: list[Outcome] = []
+        begun = time.monotonic()
+        for batch in self._batches(sources, locate, knows):
+            group += self._finish(batch)
+            if len(group) >= GROUP_FILES or time.monotonic() - begun >= GROUP_S:
+                yield group
+                group, begun = [], time.monotonic()
+        if group:
+            yield group
+
+    def _batches(
+        self, sources: Iterable[Source], locate: Callable[[Source], Path], knows: Callable[[bytes], bool]
+    ) -> Iterator[list[Prepared]]:
+        """Files made ready, as many as fill one network pass; of identical ones only the first keeps its pixels."""
         preparation = self.preparation
         jobs = ((partial(preparation.file, source, locate(source), knows), source.size) for source in sources)
-        # A copy that was begun before its twin was recorded has pixels too: it needs no pass of its own.
-        seen: deque[bytes] = deque(maxlen=AHEAD_FILES)
+        # A copy that was begun before its twin was recorded is not known yet.
+        seen: deque[bytes] = deque(maxlen=AHEAD_FILES + GROUP_FILES)
         batch: list[Prepared] = []
         passes = 0
         for item in ahead(jobs, workers=self.workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
@@ -131,11 +148,11 @@ class Embedder:
                 seen.append(digest)
                 passes += 1
             batch.append(item)
-            if len(batch) >= OUTCOMES_PER_BATCH or (passes and passes >= self._batch_limit()):
-                yield self._finish(batch)
+            if len(batch) >= GROUP_FILES or (passes and passes >= self._batch_limit()):
+                yield batch
                 batch, passes = [], 0
         if batch:
-            yield self._finish(batch)
+            yield batch
 
     def _finish(self, batch: Sequence[Prepared]) -> list[Outcome]:
         """Put what has pixels through the network and complete the outcomes."""

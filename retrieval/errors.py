@@ -6,7 +6,7 @@
     ├── ModelError
     │   ├── UnknownModelError   no such name, repository or file
     │   ├── CheckpointError     a file that is no checkpoint, or one that cannot be represented
-    │   └── DownloadError       the hub cannot be reached, or sent something else (models.hub.UnreachableError: no answer)
+    │   └── DownloadError       the hub cannot be reached, or sent something else
     ├── IndexProblem
     │   ├── IndexNotFoundError  no index there, or more than one to choose from
     │   ├── IndexFormatError    broken, foreign or of a future format

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from photos import archive, photo
 
-from retrieval import Index
+from retrieval import Index, embed
 from retrieval.store import VECTORS_NAME
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a POSIX signal")
@@ -22,6 +22,7 @@ KILLS = 25
 
 def run(folder: Path, model: Path, photos: Path, started, kill_at_step: int) -> None:
     """Index in a child process; with a step number, the child kills itself before that durable step."""
+    embed.GROUP_S = 0  # every batch is recorded by itself: more moments to be killed at
     step = 0
 
     def count(name, function):

@@ -284,7 +284,7 @@ def test_photos_below_a_folder_that_cannot_be_listed_are_not_gone(index, tmp_pat
 
 
 def test_a_disk_pulled_out_while_reading_stops_the_run(index, tmp_path):
-    folder = archive(tmp_path / "disk", 400)  # more than is read ahead
+    folder = archive(tmp_path / "disk", 900)  # more than is read ahead
 
     def pull(progress):
         if progress.phase == "embedding" and folder.exists():
@@ -294,7 +294,7 @@ def test_a_disk_pulled_out_while_reading_stops_the_run(index, tmp_path):
         index.add(folder, progress=pull)
     counts_now = index.status().counts
     assert (counts_now.failed, counts_now.gone) == (0, 0)
-    assert 0 < counts_now.indexed < 400
+    assert 0 < counts_now.indexed < 900
 
 
 def test_a_disk_pulled_out_while_listing_stops_the_run(index, tmp_path):
@@ -310,7 +310,8 @@ def test_a_disk_pulled_out_while_listing_stops_the_run(index, tmp_path):
     assert index.status().counts.gone == 0
 
 
-def test_an_interrupted_run_keeps_what_is_done_and_goes_on(index, tmp_path):
+def test_an_interrupted_run_keeps_what_is_done_and_goes_on(index, tmp_path, monkeypatch):
+    monkeypatch.setattr("retrieval.embed.GROUP_S", 0)
     folder = archive(tmp_path / "a", 40)
 
     def stop(progress):
@@ -414,7 +415,7 @@ LIMITED = """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit on Windows")
-@pytest.mark.parametrize("room", [0, 1_000, 140_000])
+@pytest.mark.parametrize("room", [0, 1_000, 30_000])
 def test_a_write_that_fails_loses_nothing(index, tmp_path, room):
     """A file size limit fails writes as a full disk does."""
     index.add(archive(tmp_path / "a", 4))

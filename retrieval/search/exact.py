@@ -1,6 +1,6 @@
 """Exact nearest neighbours by inner product: the judge of the IVF index, and the search of small sets.
 
-Everything here is NumPy and holds about 64 MB at a time, whatever the number of vectors and queries.
+Everything here is NumPy and holds about 100 MB at a time, whatever the number of vectors and queries.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def search(
 
     `vectors` is (n, d) in half or single precision, `queries` (m, d). The vectors are numbered from
     `first_row`; `rows` restricts the search to some of these numbers. Products are formed in single
-    precision. Scores that are not a number, as damaged vectors give, count as not found.
+    precision. Scores that are not finite, as damaged vectors give, count as not found.
     """
     found = nothing(len(queries), k)
     chosen = None if rows is None else distinct(rows - first_row, len(vectors))
@@ -62,9 +62,9 @@ def nothing(m: int, k: int) -> Found:
 
 
 def distinct(rows: Rows, n: int) -> Rows:
-    """Row numbers below n in order, each once: what np.unique does, but in milliseconds for millions."""
+    """Row numbers from 0 to n - 1 in order, each once: like np.unique, but in milliseconds for millions."""
     mask = np.zeros(n, dtype=bool)
-    mask[rows[rows < n]] = True
+    mask[rows[(rows >= 0) & (rows < n)]] = True
     return np.flatnonzero(mask)
 
 
@@ -94,7 +94,8 @@ def _scores(vectors: HalfVectors | Vectors, queries: Vectors, rows: Rows) -> NDA
     for start in range(0, len(queries), at_once):
         some = slice(start, start + at_once)
         near = vectors[rows[some]].astype(np.float64)
-        scores[some] = (near @ queries[some, :, None].astype(np.float64))[:, :, 0]
+        with np.errstate(invalid="ignore"):
+            scores[some] = (near @ queries[some, :, None].astype(np.float64))[:, :, 0]
     return scores
 
 
@@ -102,8 +103,9 @@ def _search_some(vectors: HalfVectors | Vectors, queries: Vectors, k: int, chose
     best = nothing(len(queries), k)
     block_rows = max(1, BLOCK_FLOATS // (vectors.shape[1] + 2 * len(queries)))  # scores, and a copy to select
     for numbers, block in _blocks(vectors, chosen, block_rows):
-        scores = queries @ block.T
-        np.fmax(scores, -np.inf, out=scores)  # not a number -> never found
+        with np.errstate(invalid="ignore"):
+            scores = queries @ block.T
+        scores[~np.isfinite(scores)] = -np.inf
         # Later rows lose ties, so only queries with a strictly better row in this block need another look.
         better = np.flatnonzero((scores > best[0][:, -1:]).any(axis=1))
         if not len(better):

@@ -48,7 +48,8 @@ class GpuSearch:
             return self._search(queries, k, nprobe) if self._possible else None
 
     def _search(self, queries: Vectors, k: int, nprobe: int) -> Found | None:
-        self._copy = self._copy or _copy(self._index)
+        if self._copy is None:
+            self._copy = _copy(self._index)
         if self._copy is not None:
             try:
                 scores, rows = self._copy.search(queries, k, params=faiss.SearchParametersIVF(nprobe=nprobe))

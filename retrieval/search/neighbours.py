@@ -31,7 +31,7 @@ GROWTH = 0.1  # how much the tail may grow: a share of the trained rows ...
 LARGE_TAIL = 2_000  # ... but in a large index this many rows, which exact search passes in milliseconds
 RETRAIN = 4  # times the trained rows: a new index would have twice as many lists
 
-Stamp = tuple[int, int, int]  # what changes when a file is replaced
+Stamp = tuple[int, ...]  # what changes when a file is replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Neighbours:
 
     def __init__(self, folder: Path, vectors: VectorFile) -> None:
         self._path = folder / IVF_NAME
+        self._measurement = self._path.with_suffix(".json")  # replaced a moment after it
         self._vectors = vectors
         self._lock = threading.Lock()
         self._loaded: tuple[Stamp, IvfIndex] | None = None
@@ -100,7 +101,7 @@ class Neighbours:
         Also for whoever cut committed rows off: an IVF that was made before would go on naming them.
         """
         if rows == 0:
-            for path in (self._path, self._path.with_suffix(".json")):
+            for path in (self._path, self._measurement):
                 path.unlink(missing_ok=True)
             return None
         from retrieval.search.ivf import IvfIndex
@@ -203,10 +204,10 @@ class Neighbours:
         asked the catalogue how many there are; in that case the one that it has open still serves.
         """
         with self._lock:
-            stamp = _stamp(self._path)
+            stamp = _stamp(self._path) + _stamp(self._measurement)
             if self._loaded is None or self._loaded[0] != stamp:
                 ivf = self._load(mapped=True)
-                if stamp is None or ivf is None:
+                if ivf is None:
                     self._loaded = None
                 elif self._loaded is None or ivf.rows <= rows:
                     self._loaded = (stamp, ivf)
@@ -224,11 +225,12 @@ class Neighbours:
             return None  # removed since
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(path: Path) -> Stamp:
+    """Of a file; empty where there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
-        return None
+        return ()
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 

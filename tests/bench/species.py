@@ -31,7 +31,10 @@ def main() -> None:
         first = np.mean([hit.path == path for hit, path in zip(selves, photos, strict=True)])
         lowest = min(hit.score for hit in selves)
         print(f"finds itself first: {first:.4f} of photos, lowest cosine {lowest:.4f}")
-        nearest = [next(hit.path for hit in answer.hits if hit.path != path) for path, answer in zip(photos, answers)]
+        nearest = [
+            next(hit.path for hit in answer.hits if hit.path != path)
+            for path, answer in zip(photos, answers, strict=True)
+        ]
         print(f"accuracy of the index:      {accuracy(photos, nearest):.4f}")
         print(f"accuracy of exact search:   {accuracy(photos, judged(index, photos)):.4f}")
         print(f"accuracy of chance:         {chance(photos):.4f}")

@@ -90,11 +90,12 @@ def test_merging_pads_what_both_lack() -> None:
 
 
 def test_damaged_vectors_are_never_found() -> None:
-    vectors = np.eye(4, dtype="<f2")
+    vectors = np.eye(5, dtype="<f2")
     vectors[1] = np.nan
-    scores, rows = exact.search(vectors, np.ones((1, 4), np.float32), 4)
-    assert rows.tolist() == [[0, 2, 3, -1]]
-    assert scores.tolist() == [[1.0, 1.0, 1.0, -np.inf]]
+    vectors[3, 2] = np.inf
+    scores, rows = exact.search(vectors, np.array([[1, 1, 0, 0, 1]], np.float32), 5)
+    assert rows.tolist() == [[0, 4, 2, -1, -1]]
+    assert scores.tolist() == [[1.0, 1.0, 0.0, -np.inf, -np.inf]]
 
 
 def test_equal_vectors_come_in_the_order_of_their_rows() -> None:

@@ -117,11 +117,14 @@ def test_rows_added_later_are_found(vectors: HalfVectors, monkeypatch: pytest.Mo
 def test_damaged_vectors_spoil_nothing_but_themselves(tmp_path: Path, vectors: HalfVectors) -> None:
     damaged = vectors[:1200].copy()
     damaged[[3, 700]] = np.nan
+    damaged[5, 5] = np.inf
     built = IvfIndex.build(damaged)
     built.save(tmp_path / "ivf.faiss")
     loaded = IvfIndex.load(tmp_path / "ivf.faiss", D)
-    _, rows = loaded.search(damaged[:3].astype(np.float32), 1200, nprobe=loaded.lists)
-    assert np.sort(rows).tolist() == [[-1, -1, *np.delete(np.arange(1200), [3, 700])]] * 3
+    assert loaded.check(damaged, np.arange(1200)) == []  # what is wrong is not the index
+    queries, dead = damaged[:3].astype(np.float32), np.array([5])  # infinite scores win until the row is dead
+    _, rows = loaded.search(queries, 1200, dead, nprobe=loaded.lists)
+    assert np.sort(rows).tolist() == [[-1] * 3 + np.delete(np.arange(1200), [3, 5, 700]).tolist()] * 3
 
 
 class TestDead:
@@ -163,12 +166,12 @@ class TestMeasurement:
     def test_other_samples_reach_the_target_too(self, clustered: Clustered) -> None:
         """Of many indexes over hard vectors, each held against a sample that it was not measured with."""
         reached = []
-        for seed in range(12):
+        for seed in range(10):
             vectors = clustered(2500, 24, seed=seed)
             built = IvfIndex.build(vectors, target_recall=0.95, seed=seed)
             assert built.nprobe < built.lists
             reached.append(built.recall(LeaveOneOut(vectors, 20, 1000, seed=seed + 100)).mean() >= 0.95)
-        assert sum(reached) >= 11
+        assert sum(reached) >= 9
 
     def test_a_higher_target_probes_more(self, vectors: HalfVectors) -> None:
         built = IvfIndex.build(vectors[:2000], target_recall=0.5)

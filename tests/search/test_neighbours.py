@@ -188,6 +188,15 @@ class TestReaders:
         archive.ivf.unlink()
         assert reader.status(100).rows == 0
 
+    def test_see_a_measurement_that_comes_after_its_index(self, large: Archive) -> None:
+        sidecar = large.ivf.with_suffix(".json")
+        measured = sidecar.read_bytes()
+        sidecar.unlink()
+        reader = large.reader()
+        assert reader.status(3000).recall is None
+        sidecar.write_bytes(measured)
+        assert reader.status(3000).recall is not None
+
     def test_ignore_an_ivf_of_rows_that_were_cut_off(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(100, D))
         archive.neighbours.refresh(100)
