@@ -11,7 +11,7 @@ PACKAGE = Path(retrieval.__file__).parent
 # Each part may import from those before it, and from itself. What stands together on a line is on one level.
 LEVELS = [
     ["errors"],
-    ["records", "escape", "durable", "formats"],
+    ["records", "escape", "durable", "formats", "allowance"],
     ["archive", "quiet"],
     ["rgb", "exif", "raw"],
     ["picture"],

@@ -35,6 +35,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         options: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None}
+        connection: sqlite3.Connection
         if not self.writable:  # WAL needs a file of its own beside the database, even to read
             connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True, **options)
         else:
