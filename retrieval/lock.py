@@ -42,7 +42,8 @@ def _sign(folder: Path) -> None:
         "command": " ".join(sys.argv[:3]),
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
-    (folder / OWNER_NAME).write_text(json.dumps(owner), encoding="utf-8")
+    with contextlib.suppress(OSError):  # a full disk is no reason not to verify; then the owner goes unnamed
+        (folder / OWNER_NAME).write_text(json.dumps(owner), encoding="utf-8")
 
 
 def _owner(folder: Path) -> str:

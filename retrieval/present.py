@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,13 @@ def _hit_document(hit: Hit, relative: bool) -> dict[str, Any]:
         "path": shown(hit.path, relative),
         "species": hit.species,
         "probability": None if hit.probability is None else round(hit.probability, 6),
-        "taken_at": hit.taken_at.isoformat() if hit.taken_at else None,
+        "taken_at": _iso(hit.taken_at) if hit.taken_at else None,
     }
+
+
+def _iso(time: datetime) -> str:
+    """Return a time with milliseconds where a camera gave them; bursts differ by no more."""
+    return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds")
 
 
 def _documents(documents: Iterator[dict[str, Any]], *, lines: bool) -> Iterator[str]:
