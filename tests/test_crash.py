@@ -1,7 +1,6 @@
 """Killed at any moment, an index is whole: the next run completes it, and verify is clean."""
 
 import multiprocessing
-import os
 import random
 import signal
 import sys
@@ -9,43 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
+from killable import run
 from photos import archive, photo
 
-from retrieval import Index, embed
+from retrieval import Index
 from retrieval.store import VECTORS_NAME
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a POSIX signal")
 
 PHOTOS = 30
 KILLS = 25
-
-
-def run(folder: Path, model: Path, photos: Path, started, kill_at_step: int) -> None:
-    """Index in a child process; with a step number, the child kills itself before that durable step."""
-    embed.GROUP_S = 0  # every batch is recorded by itself: more moments to be killed at
-    step = 0
-
-    def count(name, function):
-        def counted(*arguments, **options):
-            nonlocal step
-            step += 1
-            if step == kill_at_step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*arguments, **options)
-
-        return counted
-
-    if kill_at_step:
-        os.fsync = count("fsync", os.fsync)
-        os.replace = count("replace", os.replace)
-        Path.replace = count("replace", Path.replace)
-        from sqlalchemy.engine.default import DefaultDialect
-
-        DefaultDialect.do_commit = count("commit", DefaultDialect.do_commit)
-    started.set()
-    make = Index.open if Index.exists(folder) else Index.create
-    with make(folder, model=str(model), device="cpu", batch_size=2) as index:
-        index.add(photos)
 
 
 @pytest.fixture(scope="module")

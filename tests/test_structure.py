@@ -11,11 +11,8 @@ PACKAGE = Path(retrieval.__file__).parent
 # Each part may import from those before it, and from itself. What stands together on a line is on one level.
 LEVELS = [
     ["errors"],
-    ["records", "escape", "durable", "formats", "allowance"],
-    ["archive", "quiet"],
-    ["rgb", "exif", "raw"],
-    ["picture"],
-    ["decode"],
+    ["records", "escape", "durable", "formats"],
+    ["archive", "decode"],
     ["models"],
     ["engines"],
     ["manifest", "lock", "prepare", "ahead"],

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from retrieval import exif, formats
-from retrieval.allowance import Allowance
+from retrieval import formats
+from retrieval.decode import exif
+from retrieval.decode.allowance import Allowance
+from retrieval.decode.rgb import to_rgb
 from retrieval.errors import PhotoError
-from retrieval.rgb import to_rgb
 
 Size = tuple[int, int]  # width, height in pixels
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from photos import scene
 from PIL import Image, ImageFile
 
-from retrieval import picture
-from retrieval.decode import Decoded, decode
+from retrieval.decode import Decoded, decode, picture
 from retrieval.errors import PhotoError
 
 SIZE = (160, 120)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from retrieval.rgb import to_rgb
+from retrieval.decode.rgb import to_rgb
 
 COLOUR = (200, 100, 50)
 

@@ -11,8 +11,8 @@ from photos import scene
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from retrieval import exif
-from retrieval.exif import Tags
+from retrieval.decode import exif
+from retrieval.decode.exif import Tags
 
 DATE, DIGITIZED, CHANGED = 36867, 36868, 306
 FRACTION, OFFSET = 37521, 36881

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.decode.quiet import hushed_libraw
 from retrieval.errors import PhotoError
-from retrieval.quiet import hushed_libraw
 
 if TYPE_CHECKING:
     import rawpy

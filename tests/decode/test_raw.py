@@ -14,8 +14,8 @@ from PIL import Image
 from raw_photos import Directory, dng
 
 from retrieval.decode import Decoded, decode
+from retrieval.decode.raw import open_raw
 from retrieval.errors import PhotoError
-from retrieval.raw import open_raw
 
 SIZE = (120, 80)
 # How to store an upright picture so that each EXIF orientation brings it back.

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retrieval import exif, picture
+from retrieval.decode import exif, picture
+from retrieval.decode.picture import MAX_PIXELS, Limits, Size, Stored, turned
+from retrieval.decode.quiet import hush_pillow
+from retrieval.decode.raw import RawPhoto, open_raw
+from retrieval.decode.rgb import to_rgb
 from retrieval.errors import PhotoError
-from retrieval.formats import PHOTO_SUFFIXES, RAW_SUFFIXES, is_raw
-from retrieval.picture import MAX_PIXELS, Limits, Size, Stored, turned
-from retrieval.quiet import hush_pillow
-from retrieval.raw import RawPhoto, open_raw
+from retrieval.formats import is_raw
 from retrieval.records import Facts
-from retrieval.rgb import to_rgb
 
-__all__ = ["MAX_PIXELS", "PHOTO_SUFFIXES", "RAW_SUFFIXES", "Decoded", "decode", "resize", "upright_rgb"]
+__all__ = ["MAX_PIXELS", "Decoded", "decode", "resize", "upright_rgb"]
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

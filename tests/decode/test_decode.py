@@ -16,7 +16,7 @@ import pytest
 from photos import scene
 from PIL import Image
 
-from retrieval.decode import PHOTO_SUFFIXES, RAW_SUFFIXES, decode, resize, upright_rgb
+from retrieval.decode import decode, resize, upright_rgb
 from retrieval.errors import FailureKind, PhotoError
 
 # How to store an upright picture so that each EXIF orientation brings it back.
@@ -126,10 +126,6 @@ def test_a_callers_broken_image_is_a_photo_error() -> None:
     with Image.open(io.BytesIO(data[: len(data) // 2])) as image, pytest.raises(PhotoError) as caught:
         upright_rgb(image)
     assert caught.value.kind == "truncated"
-
-
-def test_raw_suffixes_are_photo_suffixes() -> None:
-    assert RAW_SUFFIXES < PHOTO_SUFFIXES
 
 
 def test_threads_decode_alike() -> None:

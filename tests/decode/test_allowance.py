@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from retrieval.allowance import Allowance
+from retrieval.decode.allowance import Allowance
 
 
 def test_no_more_than_the_total_is_held_at_once() -> None:

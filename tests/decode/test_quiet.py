@@ -10,7 +10,7 @@ import warnings
 import pytest
 from PIL import Image
 
-from retrieval.quiet import hush_pillow, hushed_libraw
+from retrieval.decode.quiet import hush_pillow, hushed_libraw
 
 
 def test_pillows_warnings_are_ignored_and_those_of_others_are_not() -> None:
