@@ -191,9 +191,6 @@ class Embedder:
         return self._loaded
 
     def _load_weights(self) -> _Loaded:
-        from retrieval.engines.torch import TorchEngine
-        from retrieval.models import checkpoint
-
         weights = zoo.resolve(self._source)
         if self._expected and weights.sha256 != self._expected.sha256:
             raise ModelMismatchError(
@@ -201,6 +198,9 @@ class Embedder:
                 f"{weights.path} has sha256 {weights.sha256[:12]}...: give the same weights with --model, or index "
                 "into a new folder with --index"
             )
+        from retrieval.engines.torch import TorchEngine
+        from retrieval.models import checkpoint
+
         loaded = checkpoint.load(weights.path)
         engine = TorchEngine(loaded, device=self._device, precision=self._precision)
         model = Model(

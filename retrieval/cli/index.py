@@ -72,7 +72,7 @@ def command(folders: tuple[Path, ...], strict: bool, form: str, progress: bool |
         say(f"Stopped after {last.done:,} of {last.total or 0:,} photos. Run the same command again to go on.")
         raise SystemExit(EXIT_INTERRUPTED) from None
     _print(report, folder, form)
-    if strict and report.failed:
+    if strict and (report.failed or report.failures):  # folders that could not be listed are failures, too
         raise SystemExit(EXIT_SOME_FAILED)
 
 
