@@ -48,10 +48,11 @@ def answer(store: Store, embedder: Embedder, images: Iterable[Image], question: 
 
 
 def _answer(store: Store, image: Image, result: Found, hits: Iterator[tuple[Hit, ...]]) -> Answer:
-    name, model = name_of(image), store.manifest.model.name
+    name, model = name_of(image), store.manifest.model
     if isinstance(result, PhotoError):
-        return Answer(name, model, failure=Failure(Path(name), result.kind, result.reason))
-    return Answer(name, model, result.predictions, next(hits))
+        failure = Failure(Path(name), result.kind, result.reason)
+        return Answer(name, model.name, failure=failure, label_kind=model.label_kind)
+    return Answer(name, model.name, result.predictions, next(hits), label_kind=model.label_kind)
 
 
 def _embeddings(store: Store, embedder: Embedder, images: Sequence[Image], top: int, rows: int) -> list[Found]:

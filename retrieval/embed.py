@@ -5,6 +5,7 @@ Knows nothing of catalogues: whether bytes are known already is asked of the cal
 
 import os
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from retrieval.errors import ModelMismatchError, PhotoError
 from retrieval.manifest import Model
 from retrieval.models import zoo
 from retrieval.models.head import Head, most_probable
+from retrieval.models.known import AUTO, COMPACT
 from retrieval.prepare import Image, Pixels, Preparation, Prepared, name_of
 from retrieval.records import Embedding, Failure, Outcome, Source
 
@@ -43,14 +45,15 @@ class _Loaded(NamedTuple):
 class Embedder:
     """One network with its way of preparing photos.
 
-    `model` is a known name, hf://owner/repository or a checkpoint file. Weights are looked for and loaded at the first
-    use that needs them. `expected` is what an index was made with: its input size serves before anything is loaded,
-    and other weights raise ModelMismatchError.
+    `model` is a known name, hf://owner/repository or a checkpoint file; "auto" is the flagship, or the compact model of
+    this package where the flagship cannot be had, of which `notify` then tells. Weights are looked for and loaded at
+    the first use that needs them. `expected` is what an index was made with: its input size serves before anything is
+    loaded, and other weights raise ModelMismatchError.
     """
 
     def __init__(
         self,
-        model: str = zoo.FLAGSHIP,
+        model: str = AUTO,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -59,6 +62,7 @@ class Embedder:
         max_pixels: int = MAX_PIXELS,
         allow_truncated: bool = False,
         expected: Model | None = None,
+        notify: Callable[[str], None] = warnings.warn,
     ) -> None:
         self.workers = workers or available_cores()
         self.passes = 0  # photos put through the network since this object was made
@@ -69,6 +73,7 @@ class Embedder:
         self._max_pixels = max_pixels
         self._allow_truncated = allow_truncated
         self._expected = expected
+        self._notify = notify
         self._loaded: _Loaded | None = None
 
     @property
@@ -193,11 +198,9 @@ class Embedder:
     def _load_weights(self) -> _Loaded:
         weights = zoo.resolve(self._source)
         if self._expected and weights.sha256 != self._expected.sha256:
-            raise ModelMismatchError(
-                f"this index was made with {self._expected.name} (sha256 {self._expected.sha256[:12]}...), but "
-                f"{weights.path} has sha256 {weights.sha256[:12]}...: give the same weights with --model, or index "
-                "into a new folder with --index"
-            )
+            raise ModelMismatchError(_other_weights(self._expected, weights))
+        if weights.note:
+            self._notify(weights.note)
         from retrieval.engines.torch import TorchEngine
         from retrieval.models import checkpoint
 
@@ -212,11 +215,22 @@ class Embedder:
             dimension=loaded.config.width,
             classes=loaded.config.classes,
             precision=engine.precision,
+            label_kind=loaded.label_kind,
         )
         return _Loaded(engine, model, Head.of(loaded))
 
     def _batch_limit(self) -> int:
         return self._batch_size or BATCH_SIZES[self._load().engine.device.partition(":")[0]]
+
+
+def _other_weights(expected: Model, found: zoo.Weights) -> str:
+    if expected.source == COMPACT == found.source:
+        what = "this index was made with the compact model of another version"
+        return f"{what} (sha256 {expected.sha256[:12]}...): index into a new folder with --index"
+    return (
+        f"this index was made with {expected.name} (sha256 {expected.sha256[:12]}...), but {found.path} has sha256 "
+        f"{found.sha256[:12]}...: give the same weights with --model, or index into a new folder with --index"
+    )
 
 
 def _prepare(preparation: Preparation, image: Image) -> Pixels | PhotoError:

@@ -13,6 +13,7 @@ from retrieval.errors import FailureKind, ModelMismatchError
 from retrieval.lock import writing
 from retrieval.manifest import Manifest, Model, has_manifest
 from retrieval.models import zoo
+from retrieval.models.known import AUTO
 from retrieval.prepare import Image
 from retrieval.records import Answer, Counts, Failure, Progress, Report
 from retrieval.search.neighbours import IvfStatus
@@ -30,6 +31,7 @@ class EmbedderOptions(TypedDict, total=False):
     workers: int | None
     max_pixels: int
     allow_truncated: bool
+    notify: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Index:
         self.embedder = embedder
 
     @classmethod
-    def create(cls, folder: Path | str, *, model: str = zoo.FLAGSHIP, **options: Unpack[EmbedderOptions]) -> "Index":
+    def create(cls, folder: Path | str, *, model: str = AUTO, **options: Unpack[EmbedderOptions]) -> "Index":
         """Make an empty index for a model: a known name, hf://owner/repository, or a checkpoint file."""
         embedder = Embedder(model, **options)
         return cls(Store.create(Path(folder), embedder.model, embedder.head), embedder)
@@ -68,6 +70,8 @@ class Index:
         """Open an index. `model` says where its weights are now, if not where they were; others are refused."""
         store = Store.open(Path(folder))
         expected = store.manifest.model
+        if model == AUTO:  # an index keeps its model
+            model = None
         if model is not None:
             _refuse_other_weights(store, model)
         precision = options.get("precision", "auto")

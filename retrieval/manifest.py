@@ -28,6 +28,7 @@ class Model:
     dimension: int
     classes: int
     precision: str  # fp32, bf16 or fp16
+    label_kind: str = "species"  # "general" labels identify no species
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Manifest:
 
 def _check_types(model: Model) -> None:
     numbers = (model.height, model.width, model.dimension, model.classes)
-    texts = (model.name, model.source, model.sha256, model.precision)
+    texts = (model.name, model.source, model.sha256, model.precision, model.label_kind)
     if not all(type(number) is int and number >= 0 for number in numbers) or model.dimension < 1:
         raise TypeError("model sizes are not whole numbers")
     if not all(isinstance(text, str) for text in texts):

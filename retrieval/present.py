@@ -17,7 +17,8 @@ from retrieval.escape import dump_json, printable, tsv_line
 from retrieval.records import Answer, Hit
 
 FORMATS = ("table", "tsv", "csv", "json", "jsonl")
-COLUMNS = ("query", "kind", "rank", "score", "path", "species", "probability", "taken_at", "failure")
+COLUMNS = ("query", "kind", "rank", "score", "path", "species", "probability", "taken_at", "failure", "label_kind")
+GENERAL = "general labels, no species identification:"
 UNBOUNDED_WIDTH = 10_000  # columns of a table that is not for a screen: paths must not be broken
 
 Row = tuple[Any, ...]
@@ -60,12 +61,12 @@ def shown(path: Path, relative: bool) -> str:
 
 def document(answer: Answer, relative: bool = False, hits: bool = True) -> dict[str, Any]:
     """Return an answer as the JSON object that the README describes."""
+    fields: dict[str, Any] = {"query": answer.query, "model": answer.model}
+    if answer.label_kind != "species":
+        fields["label_kind"] = answer.label_kind
     if answer.failure:
-        failure = {"kind": answer.failure.kind, "reason": answer.failure.reason}
-        return {"query": answer.query, "model": answer.model, "failure": failure}
-    fields: dict[str, Any] = {
-        "query": answer.query,
-        "model": answer.model,
+        return {**fields, "failure": {"kind": answer.failure.kind, "reason": answer.failure.reason}}
+    fields |= {
         "predictions": [
             {"species": prediction.species, "probability": round(prediction.probability, 6)}
             for prediction in answer.predictions
@@ -108,16 +109,16 @@ def _documents(documents: Iterator[dict[str, Any]], *, lines: bool) -> Iterator[
 
 def _rows(answer: Answer, relative: bool) -> Iterator[Row]:
     if answer.failure:
-        yield answer.query, "failure", "", "", "", "", "", "", f"{answer.failure.kind}: {answer.failure.reason}"
+        yield answer.query, "failure", "", "", "", "", "", "", f"{answer.failure.kind}: {answer.failure.reason}", ""
     for rank, prediction in enumerate(answer.predictions, start=1):
         probability = f"{prediction.probability:.6f}"
-        yield answer.query, "prediction", rank, "", "", prediction.species, probability, "", ""
+        yield answer.query, "prediction", rank, "", "", prediction.species, probability, "", "", answer.label_kind
     for hit in answer.hits:
         fields = _hit_document(hit, relative)
         score = f"{hit.score:.6f}"
         probability = "" if hit.probability is None else f"{hit.probability:.6f}"
-        taken_at = fields["taken_at"] or ""
-        yield answer.query, "hit", hit.rank, score, fields["path"], hit.species or "", probability, taken_at, ""
+        label = (hit.species or "", probability, fields["taken_at"] or "", "", answer.label_kind)
+        yield answer.query, "hit", hit.rank, score, fields["path"], *label
 
 
 def _csv_line(row: Sequence[Any]) -> str:
@@ -130,17 +131,22 @@ def _table(answer: Answer, relative: bool, hits: bool, width: int | None) -> str
     lines = [f"{printable(answer.query)}\n"]
     if answer.failure:
         return f"{lines[0]}  cannot be answered: {printable(answer.failure.reason)}\n"
+    general = answer.label_kind == "general"
+    if general and answer.predictions:
+        lines.append(f"  {GENERAL}\n")
     lines += [f"  {prediction.probability:7.1%}  {prediction.species}\n" for prediction in answer.predictions]
-    if hits:
-        lines.append(render(_hit_table(answer.hits, relative), width) if answer.hits else "  no photos found\n")
+    if hits and answer.hits:
+        lines.append(render(_hit_table(answer.hits, relative, "general label" if general else "species"), width))
+    elif hits:
+        lines.append("  no photos found\n")
     return "".join(lines)
 
 
-def _hit_table(hits: Sequence[Hit], relative: bool) -> Table:
+def _hit_table(hits: Sequence[Hit], relative: bool, label: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right")
-    table.add_column("species", overflow="fold")
+    table.add_column(label, overflow="fold")
     table.add_column("", justify="right")
     table.add_column("taken")
     table.add_column("path", overflow="fold")

@@ -74,6 +74,7 @@ class Answer:
     predictions: tuple[Prediction, ...] = ()
     hits: tuple[Hit, ...] = ()
     failure: Failure | None = None
+    label_kind: str = "species"  # "general": the model's labels identify no species
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,28 @@
 """A tiny network with random weights in the family's own file format, for every test that needs a model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from retrieval.models import checkpoint
 from retrieval.models.checkpoint import Checkpoint, InputTransform
+from retrieval.models.known import LabelKind
 from retrieval.models.vit import VisionTransformer, VitConfig
 
 
 def tiny_checkpoint(
-    path: Path, *, seed: int = 0, image_size: tuple[int, int] = (32, 32), classes: int = 5, registers: int = 4
+    path: Path,
+    *,
+    seed: int = 0,
+    image_size: tuple[int, int] = (32, 32),
+    classes: int = 5,
+    registers: int = 4,
+    label_kind: LabelKind = "species",
 ) -> Path:
     """Write a ViT of two blocks, 32 wide, whose species are called "species 0" and so on; give its path back."""
-    checkpoint.save(path, tiny_network(seed=seed, image_size=image_size, classes=classes, registers=registers))
+    network = tiny_network(seed=seed, image_size=image_size, classes=classes, registers=registers)
+    checkpoint.save(path, replace(network, label_kind=label_kind))
     return path
 
 

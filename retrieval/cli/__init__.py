@@ -16,6 +16,7 @@ COMMANDS = {
     "index": "Index folders of photos, or bring an index up to date.",
     "query": "Find the photos nearest to an image, and its species.",
     "identify": "Name the species in images, without an index.",
+    "models": "List the networks there are, or fetch one.",
     "status": "Show what an index holds.",
     "verify": "Check an index against itself, and mend it.",
     "relocate": "Say where a root folder is mounted now.",

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieval.cli.options import (
+    MODEL_HELP,
     OUTPUT_FORMATS,
     choose_format,
     given,
     network_options,
+    say,
     screen_width,
     verbose_option,
     write,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=str, allow_dash=True), metavar="IMAGE...")
 @click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True, help="How many species.")
 @click.option("--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Default: table on a terminal, else tsv.")
-@click.option("--model", metavar="NAME|FILE", help="The network: a known name, hf://owner/repository, or a checkpoint.")
+@click.option("--model", default="auto", show_default=True, metavar="NAME|FILE", help=MODEL_HELP)
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="Arithmetic of the network.")
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some images could not be read.")
@@ -45,9 +47,10 @@ def run(images: Iterable[str], *, k: int, **embedder: Any) -> "Iterator[Answer]"
     from retrieval.errors import PhotoError
     from retrieval.records import Answer, Failure
 
-    network = Embedder(**given(**embedder))
+    network = Embedder(**given(**embedder), notify=say)
     for name, result in zip(images, network.attempt(read_stdin(images), top=k), strict=True):
         if isinstance(result, PhotoError):
-            yield Answer(name, network.model.name, failure=Failure(Path(name), result.kind, result.reason))
+            failure = Failure(Path(name), result.kind, result.reason)
+            yield Answer(name, network.model.name, failure=failure, label_kind=network.model.label_kind)
         else:
-            yield Answer(name, network.model.name, result.predictions)
+            yield Answer(name, network.model.name, result.predictions, label_kind=network.model.label_kind)

@@ -10,6 +10,7 @@ import click
 from retrieval.cli import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from retrieval.cli.options import (
     INDEXES,
+    MODEL_HELP,
     find_index,
     given,
     index_option,
@@ -32,7 +33,7 @@ FAILURES_SHOWN = 5
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
 @index_option
-@click.option("--model", metavar="NAME|FILE", help="The network: a known name, hf://owner/repository, or a checkpoint.")
+@click.option("--model", default="auto", show_default=True, metavar="NAME|FILE", help=MODEL_HELP)
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
@@ -81,7 +82,7 @@ def run(
     archives: Sequence[Path],
     *,
     progress: Any,
-    model: str | None,
+    model: str,
     precision: str | None,
     exclude: Sequence[str],
     retry_failed: bool,
@@ -91,14 +92,17 @@ def run(
     """Create the index if there is none, and bring it up to date."""
     from retrieval.archive import check_root
     from retrieval.index import Index
+    from retrieval.models import speeds
 
     for archive in archives:  # before a model is looked for, which can mean a long download
         check_root(archive)
     options = given(precision=precision, **embedder)
     made = Index.open if has_manifest(folder) else Index.create
-    with made(folder, **given(model=model), **options) as index:
+    with made(folder, model=model, notify=say, **options) as index:
         retry = get_args(FailureKind) if retry_failed else _worth_another_try(embedder)
-        return index.add(*archives, exclude=exclude, retry=retry, allow_empty=allow_empty, progress=progress)
+        report = index.add(*archives, exclude=exclude, retry=retry, allow_empty=allow_empty, progress=progress)
+        speeds.remember(index.status().model.sha256, report.embedded, report.elapsed_s)
+        return report
 
 
 def _worth_another_try(embedder: dict[str, Any]) -> tuple[str, ...]:

@@ -22,6 +22,10 @@ def _remember_verbose(ctx: click.Context, _param: click.Parameter, value: bool) 
         ctx.meta["retrieval.verbose"] = True
 
 
+MODEL_HELP = (
+    "The network: flagship, compact, another name of `retrieval models`, hf://owner/repository, or a checkpoint file. "
+    "auto is the flagship, or the compact one where that cannot be had. An index keeps its model."
+)
 verbose_option = click.option(
     "-v", "--verbose", is_flag=True, expose_value=False, callback=_remember_verbose, help="Show tracebacks of errors."
 )

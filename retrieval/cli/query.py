@@ -82,7 +82,7 @@ def run(
     """Ask the index about each image."""
     from retrieval.index import Index
 
-    with Index.open(folder, model=model, **given(**embedder)) as index:
+    with Index.open(folder, model=model, notify=say, **given(**embedder)) as index:
         yield from index.query_many(read_stdin(images), k, min_score=min_score, top=predictions)
 
 

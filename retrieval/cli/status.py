@@ -45,10 +45,14 @@ def run(folder: Path, *, failures: bool, json: bool) -> Iterator[str]:
 def text(status: "Status") -> str:
     """Describe an index to a person."""
     model, counts = status.model, status.counts
+    label_kind = "general labels" if model.label_kind == "general" else "species"
     size = megabytes(sum(status.size_bytes.values()))
     lines = [
         ("index", f"{status.folder}, {size}, made {status.created_at}"),
-        ("model", f"{model.name}, {model.height} x {model.width} px, {model.classes:,} classes, {model.precision}"),
+        (
+            "model",
+            f"{model.name}, {model.height} x {model.width} px, {model.classes:,} {label_kind}, {model.precision}",
+        ),
         *(
             (f"root {name}", f"{path}{'' if path.is_dir() else '  (not there now)'}")
             for name, path in status.roots.items()

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from retrieval.errors import CheckpointError
 from retrieval.escape import printable
 from retrieval.models import architecture, weightfile
+from retrieval.models.known import LabelKind
 from retrieval.models.vit import VisionTransformer, VitConfig, resize_position_table
 
 FORMAT_VERSION = "v0.8.4"  # of birder, whose file format `save` writes
@@ -39,6 +41,7 @@ class Checkpoint:
     labels: tuple[str, ...]  # by index of the logit
     transform: InputTransform
     state: dict[str, Tensor]  # float32, in modern spelling
+    label_kind: LabelKind = "species"  # "general" labels identify no species
 
     def network(self) -> VisionTransformer:
         """The network with these weights (shared, not copied), in evaluation mode."""
@@ -59,7 +62,7 @@ class Checkpoint:
         config = replace(self.config, image_size=image_size)
         table = resize_position_table(self.state["pos_embedding"], config.special_tokens, self.config.grid, config.grid)
         transform = replace(self.transform, height=height, width=width)
-        return Checkpoint(config, self.labels, transform, self.state | {"pos_embedding": table})
+        return replace(self, config=config, transform=transform, state=self.state | {"pos_embedding": table})
 
 
 def load(path: Path, *, image_size: tuple[int, int] | None = None) -> Checkpoint:
@@ -78,10 +81,20 @@ def load(path: Path, *, image_size: tuple[int, int] | None = None) -> Checkpoint
         raise CheckpointError(f"{path} cannot be used: {reason}. Give another checkpoint with --model.") from error
 
 
-def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint as safetensors with the family's metadata, all of it or nothing. Raises OSError."""
+def save(
+    path: Path,
+    checkpoint: Checkpoint,
+    *,
+    dtype: torch.dtype = torch.float32,
+    extra: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Write a checkpoint as safetensors with the family's metadata, all of it or nothing. Raises OSError.
+
+    `dtype` is how weights are stored: float16 halves the file. `extra` is metadata beside the family's own.
+    """
     config, transform = checkpoint.config, checkpoint.transform
     metadata = {
+        **extra,
         "task": "image_classification",
         "birder_version": FORMAT_VERSION,
         "class_to_idx": {label: index for index, label in enumerate(checkpoint.labels)},
@@ -92,7 +105,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "rgb_stats": {"mean": transform.mean, "std": transform.std},
         "config": architecture.sizes(config),
     }
-    weightfile.write(path, checkpoint.state, metadata)
+    if checkpoint.label_kind != "species":
+        metadata["label_kind"] = checkpoint.label_kind
+    weightfile.write(path, {name: tensor.to(dtype) for name, tensor in checkpoint.state.items()}, metadata)
 
 
 def _interpret(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Checkpoint:
@@ -100,7 +115,9 @@ def _interpret(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Ch
     config = architecture.config_of(tensors, metadata)
     labels = _labels(metadata, config.classes)
     transform = _transform(metadata.get("rgb_stats"), config.image_size)
-    return Checkpoint(config, labels, transform, {name: _weight(name, tensors[name]) for name in tensors})
+    state = {name: _weight(name, tensors[name]) for name in tensors}
+    kind: LabelKind = "general" if metadata.get("label_kind") == "general" else "species"
+    return Checkpoint(config, labels, transform, state, kind)
 
 
 def _labels(metadata: Mapping[str, Any], classes: int) -> tuple[str, ...]:

@@ -32,13 +32,16 @@ def sha256(path: Path) -> str:
     return digest
 
 
-def _memory() -> Path:
+def cache_folder() -> Path:
     """`RETRIEVAL_CACHE_DIR`, else the platform's place for what can be computed again."""
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("RETRIEVAL_CACHE_DIR")
-    folder = Path(chosen).expanduser() if chosen else user_cache_path("retrieval", appauthor=False)
-    return folder / "sha256.json"
+    return Path(chosen).expanduser() if chosen else user_cache_path("retrieval", appauthor=False)
+
+
+def _memory() -> Path:
+    return cache_folder() / "sha256.json"
 
 
 def _remembered() -> dict[str, object]:

@@ -5,9 +5,11 @@ left to `hub`, reading to `checkpoint`; neither torch nor the hub's client is lo
 """
 
 import difflib
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -15,19 +17,10 @@ from retrieval.errors import CheckpointError, DownloadError, UnknownModelError
 from retrieval.models import hub
 from retrieval.models.digest import sha256 as sha256_of
 from retrieval.models.hub import HubFile
+from retrieval.models.known import ALIASES, AUTO, COMPACT, COMPACT_FILE, FLAGSHIP, HUB_MODELS, KnownModel
 
-FLAGSHIP = "vit_reg4_b16_mim-intermediate-arabian-peninsula"
-# Each is a repository of birder-project on the hub that holds `<name>.pt`. The second name is the one on the
-# model card; it belongs to another file, which spells its layers in the old way.
-KNOWN: Mapping[str, str] = MappingProxyType(
-    {
-        FLAGSHIP: ("78dbf578ebe7d5761705231e16fef280b14905a94f18879167c96df3e59d13a5"),
-        "vitreg4_b16_mim-intermediate-arabian-peninsula": (
-            "e011f931a5a4d96ef21283d70911a55ea649eadfefa9c163a48b996797f0d9da"
-        ),
-        "vit_reg4_b16_mim-intermediate-il-common": ("3a15b95285cd4435b601ef058839f422cdce8f68cca50de9353e1ac2bcb65f9a"),
-    }
-)
+KNOWN: Mapping[str, str] = MappingProxyType({name: model.sha256 for name, model in HUB_MODELS.items()})
+NAMES = (AUTO, *ALIASES, COMPACT, *KNOWN)
 _OWNER = "birder-project"
 _SUFFIXES = (".safetensors", ".pt")  # the first is preferred: it cannot carry code
 _REVISION = r"refs/pr/\d+|[\w.-]+"
@@ -46,19 +39,70 @@ class Weights:
     source: str  # what leads `resolve` to the same weights again
     path: Path
     sha256: str
+    note: str = ""  # what a person should know: another model than the best was taken, and why
 
 
 def resolve(model: str, *, download: bool = True) -> Weights:
     """The weights of a known name, of `hf://owner/repository[/file][@revision]`, or of a file.
 
+    "auto" means the flagship, or the compact model of this package where the flagship cannot be had now.
+
     What is cached under a known name or a commit needs no network; without `download`, only what is on this
     machine is found. Raises UnknownModelError, DownloadError, and CheckpointError for an unreadable file.
     """
+    model = ALIASES.get(model, model)
+    if model == AUTO:
+        return _best(download=download)
+    if model == COMPACT:
+        return _packaged()
     if model in KNOWN:
         return _known(model, download=download)
     if model.startswith("hf://"):
         return _from_hub(model, download=download)
     return _from_file(model)
+
+
+def located(name: str) -> str:
+    """Say where the weights of a known name are: a path, or that they are not downloaded; asks no network."""
+    path = hub.cached(HubFile(f"{_OWNER}/{name}", f"{name}.pt"))
+    return str(path) if path else "not downloaded"
+
+
+def packaged_facts() -> KnownModel | None:
+    """What the compact model of this package is, read from its file's header; None where there is none."""
+    if not COMPACT_FILE.is_file():
+        return None
+    from safetensors import safe_open
+
+    with safe_open(COMPACT_FILE, framework="numpy") as file:
+        metadata = file.metadata()
+        parameters = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    return KnownModel(
+        sha256_of(COMPACT_FILE),
+        input_size=json.loads(metadata["signature"])["inputs"][0]["data_shape"][2],
+        parameters=parameters,
+        classes=len(json.loads(metadata["class_to_idx"])),
+        about="small and fast, works offline; its labels identify no species",
+    )
+
+
+def _best(*, download: bool) -> Weights:
+    try:
+        return _known(FLAGSHIP, download=download)
+    except DownloadError as error:
+        if not COMPACT_FILE.is_file():
+            raise
+        note = (
+            f"using the compact model, whose labels are general: {error} `retrieval models fetch flagship` gets the "
+            "network for bird species."
+        )
+        return replace(_packaged(), note=note)
+
+
+def _packaged() -> Weights:
+    if not COMPACT_FILE.is_file():
+        raise UnknownModelError("This installation has no compact model. Choose another with --model.")
+    return Weights(COMPACT, COMPACT, COMPACT_FILE, sha256_of(COMPACT_FILE))
 
 
 def _known(name: str, *, download: bool) -> Weights:
@@ -149,9 +193,9 @@ def _unknown(model: str) -> UnknownModelError:
     if model.endswith(_SUFFIXES) or "/" in model or "\\" in model:
         address = f", or hf://{model} for a repository of the hub" if re.fullmatch(r"[\w.-]+/[\w.-]+", model) else ""
         return UnknownModelError(f"There is no file {model}. Give the path of a checkpoint{address}.")
-    close: Sequence[str] = difflib.get_close_matches(model, KNOWN, n=1)
+    close: Sequence[str] = difflib.get_close_matches(model, NAMES, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""
     return UnknownModelError(
-        f"'{model}' is neither a known model nor a file. {hint}Known: {', '.join(KNOWN)}. "
+        f"'{model}' is neither a known model nor a file. {hint}Known: {', '.join(NAMES)}. "
         "Others: hf://owner/repository, or the path of a .pt or .safetensors file."
     )

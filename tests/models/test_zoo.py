@@ -16,7 +16,7 @@ import pytest
 from hub_server import COMMIT, Hub, running_hub
 from tiny import tiny_checkpoint
 
-from retrieval.models import checkpoint, zoo
+from retrieval.models import checkpoint, known, zoo
 
 MODEL = "vit_reg4_tiny_test"
 REPOSITORY = f"birder-project/{MODEL}"
@@ -137,8 +137,8 @@ def test_a_known_name_is_fetched_once_and_needs_no_network_afterwards(person: Pe
 
 
 def test_the_pinned_names_are_the_published_ones() -> None:
-    assert zoo.FLAGSHIP == "vit_reg4_b16_mim-intermediate-arabian-peninsula"
-    assert zoo.KNOWN[zoo.FLAGSHIP].startswith("78dbf578")
+    assert known.FLAGSHIP == "vit_reg4_b16_mim-intermediate-arabian-peninsula"
+    assert zoo.KNOWN[known.FLAGSHIP].startswith("78dbf578")
     assert zoo.KNOWN["vitreg4_b16_mim-intermediate-arabian-peninsula"].startswith("e011f931")
     assert all(len(digest) == 64 for digest in zoo.KNOWN.values())
 
@@ -155,7 +155,7 @@ def test_each_known_name_asks_for_its_own_repository(person: Person, hub: Hub, n
 def test_an_unknown_name_lists_the_known_ones_and_suggests_the_close_one(person: Person) -> None:
     refusal = person.is_refused("vit_reg4_b16_mim-intermediate-arabian-peninsular")
     assert refusal.kind == "UnknownModelError"
-    assert f"Did you mean {zoo.FLAGSHIP}?" in refusal.message
+    assert f"Did you mean {known.FLAGSHIP}?" in refusal.message
     assert all(name in refusal.message for name in zoo.KNOWN)
     assert "Did you mean" not in person.is_refused("resnet50").message
 
@@ -216,7 +216,7 @@ def test_a_broken_connection_is_resumed(tmp_path: Path, hub: Hub) -> None:
 
 def test_a_hub_out_of_reach_is_reported_within_seconds(tmp_path: Path) -> None:
     person = Person(tmp_path, f"http://127.0.0.1:{free_port()}")
-    for model in (zoo.FLAGSHIP, "hf://someone/something", "hf://someone/something/file.pt"):
+    for model in (known.FLAGSHIP, "hf://someone/something", "hf://someone/something/file.pt"):
         refusal = person.is_refused(model)
         assert refusal.kind == "UnreachableError"
         assert refusal.elapsed_s < 10
@@ -227,7 +227,7 @@ def test_a_hub_out_of_reach_is_reported_within_seconds(tmp_path: Path) -> None:
 def test_a_hub_that_does_not_answer_is_given_up_after_one_timeout(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         person = Person(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
-        refusal = person.is_refused(zoo.FLAGSHIP, HF_HUB_ETAG_TIMEOUT="1")
+        refusal = person.is_refused(known.FLAGSHIP, HF_HUB_ETAG_TIMEOUT="1")
     assert refusal.kind == "UnreachableError"
     assert refusal.elapsed_s < 8
 
