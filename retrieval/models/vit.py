@@ -115,12 +115,15 @@ class VisionTransformer(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (n, width), not normalised, and logits (n, classes) of images (n, 3, height, width)."""
-        x = self.conv_proj(images).flatten(2).transpose(1, 2)  # (n, patches, width), row by row
-        special = [t.expand(len(x), -1, -1) for t in (self.reg_tokens, self.class_token) if t is not None]
-        x = torch.cat([*special, x], dim=1) + self.pos_embedding
-        features = self._pool(self.norm(self.encoder(x)))
+        features = self._pool(self.norm(self.encoder(self.stem(images))))
         logits = features[:, :0] if self.classifier is None else self.classifier(features)
         return features, logits
+
+    def stem(self, images: Tensor) -> Tensor:
+        """The tokens (n, tokens, width) that the first block sees: registers, class token, patches row by row."""
+        x = self.conv_proj(images).flatten(2).transpose(1, 2)
+        special = [t.expand(len(x), -1, -1) for t in (self.reg_tokens, self.class_token) if t is not None]
+        return torch.cat([*special, x], dim=1) + self.pos_embedding
 
     def _pool(self, x: Tensor) -> Tensor:
         """The class token, or the mean of the patches where there is none."""

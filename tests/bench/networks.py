@@ -1,4 +1,4 @@
-"""Photos a second of one network beside another on the same pixels, in turn, so that a busy machine troubles both alike.
+"""Photos a second of one network beside another on the same pixels, in turn: a busy machine troubles both alike.
 
     python tests/bench/networks.py FILE [--beside flagship-size] [--device cpu] [--precision fp32]
 
