@@ -20,6 +20,7 @@ LEVELS = [
     ["vectors", "catalogue"],
     ["search"],
     ["store"],
+    ["training"],
     ["update", "answer", "verify"],
     ["index"],
     ["present"],
