@@ -16,7 +16,6 @@ from rich.table import Table
 from retrieval.escape import dump_json, printable, tsv_line
 from retrieval.records import Answer, Hit
 
-FORMATS = ("table", "tsv", "csv", "json", "jsonl")
 COLUMNS = ("query", "kind", "rank", "score", "path", "species", "probability", "taken_at", "failure", "label_kind")
 GENERAL = "general labels, no species identification:"
 UNBOUNDED_WIDTH = 10_000  # columns of a table that is not for a screen: paths must not be broken
@@ -27,7 +26,7 @@ Row = tuple[Any, ...]
 def answers(
     found: Iterable[Answer], form: str, *, relative: bool = False, hits: bool = True, width: int | None = None
 ) -> Iterator[str]:
-    """Render answers one after another in one of FORMATS; `hits=False` leaves the part out (identification only).
+    """Render answers one after another, as table, tsv, csv, json or jsonl; `hits=False` leaves that part out.
 
     `width` is the screen's, for tables. Paths are absolute, or with `relative` seen from the current folder.
     """

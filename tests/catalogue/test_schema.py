@@ -26,12 +26,9 @@ def test_tables_declare_what_migrations_create(database):
             found = {column["name"]: column for column in inspector.get_columns(table.name)}
             assert set(found) == set(table.columns.keys())
             for column in table.columns:
-                assert (
-                    found[column.name]["nullable"] == (column.nullable and not column.primary_key) or column.primary_key
-                )
-                assert type(
-                    column.type.dialect_impl(connection.dialect).impl if hasattr(column.type, "impl") else column.type
-                )
+                ours, theirs = column.type.compile(connection.dialect), str(found[column.name]["type"])
+                assert ours == theirs, f"{table.name}.{column.name}"
+                assert found[column.name]["nullable"] == column.nullable or column.primary_key
         assert set(inspector.get_table_names()) == set(Base.metadata.tables) - {"seen"} | {"migration"}
 
 

@@ -316,8 +316,9 @@ def test_any_name_in_every_format(place, model):
         return subprocess.run(asked, check=True, capture_output=True).stdout
 
     assert set(ask("-0").split(b"\0")[:-1]) == expected
-    assert b"".join(sorted(ask("-f"))[:0]) == b""
-    assert sorted(ask("-f")) == sorted(b"".join(path + b"\n" for path in expected))
+    lines = ask("-f")  # a name may hold a line end: then only -0 tells where it ends
+    assert all(path + b"\n" in lines for path in expected)
+    assert len(lines) == sum(len(path) + 1 for path in expected)
     hits = json.loads(ask("--format", "json"))["hits"]
     assert {os.fsencode(hit["path"]) for hit in hits} == expected
     rows = csv.DictReader(io.StringIO(ask("--format", "csv").decode("utf-8", "surrogateescape"), newline=""))
