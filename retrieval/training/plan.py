@@ -24,6 +24,8 @@ class PlanSettings:
     blocks_rate: float = 6e-3
     blocks_floor: float = 0.1  # of the rate is left when the first stage ends: the second goes on from there
     whole_rate: float = 3e-3
+    whole_kept: float = 0.5
+    all_from: float = 0.6  # of the second stage: from here on all patches are looked at, as the network will be used
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def moment(settings: PlanSettings, spent: float) -> Moment:
         )
     done = (spent - share) / max(1e-9, 1 - share)
     rate = settings.whole_rate * _rise(spent - share, settings.warm_up) * _cosine(done)
-    return Moment(Stage.WHOLE, rate, 1.0, 1 - done)
+    return Moment(Stage.WHOLE, rate, settings.whole_kept if done < settings.all_from else 1.0, 1 - done)
 
 
 def _cosine(done: float) -> float:
