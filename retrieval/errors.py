@@ -12,7 +12,10 @@
     │   ├── IndexFormatError    broken, foreign or of a future format
     │   ├── IndexLockedError    another process is writing
     │   └── ModelMismatchError  made with other weights, precision or input size
-    └── QueryError              a question that has no answer: k below 1, an empty list of images
+    ├── QueryError              a question that has no answer: k below 1, an empty list of images
+    └── DedupeError
+        ├── PlanError           a plan that cannot be read, or contradicts itself
+        └── RunError            a run over files that cannot begin, go on or be undone
 
 Every message says what happened, to which file, and what to do next. Exceptions of other libraries are
 translated where they are met: Pillow's in `decode`, the hub's in `models.hub`, SQLAlchemy's in `catalogue.database`.
@@ -87,6 +90,18 @@ class ModelMismatchError(IndexProblem):
 
 class QueryError(RetrievalError):
     """A question that has no answer: k below 1, an empty list of images."""
+
+
+class DedupeError(RetrievalError):
+    """Duplicates cannot be found or dealt with."""
+
+
+class PlanError(DedupeError):
+    """A plan of removals that cannot be read, or that contradicts itself."""
+
+
+class RunError(DedupeError):
+    """A run that changes files cannot begin, go on or be undone."""
 
 
 class Interrupted(KeyboardInterrupt):

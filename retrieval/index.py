@@ -1,6 +1,6 @@
 """Index: built vectors and the photos they stand for. The library's main noun; the command line is a coat over it."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -8,6 +8,8 @@ from typing import TypedDict, Unpack, cast
 
 from retrieval.answer import Question, answer
 from retrieval.archive import check_root
+from retrieval.dedupe.find import Findings, FindOptions, find
+from retrieval.dedupe.ignore import ignore, ignored
 from retrieval.embed import Embedder
 from retrieval.errors import FailureKind, ModelMismatchError
 from retrieval.lock import writing
@@ -147,6 +149,28 @@ class Index:
         """Yield the photos that could not be read, with the reason."""
         for root, relative, kind, reason in self._store.catalogue.failures():
             yield Failure(self._store.manifest.path_of(root, relative), cast(FailureKind, kind), reason)
+
+    def duplicates(
+        self,
+        options: FindOptions | None = None,
+        *,
+        progress: Callable[[Progress], None] = lambda _progress: None,
+    ) -> Findings:
+        """Find duplicates, bursts and RAW twins; writes nothing outside the index folder. See dedupe.find."""
+        return find(self._store, options or FindOptions(workers=self.embedder.workers), progress)
+
+    def ignore(self, photos: Sequence[Path], *, take_back: bool = False) -> int:
+        """Remember that photos are no duplicates of each other, or take that back; return how many pairs changed."""
+        return ignore(self._store, photos, take_back=take_back)
+
+    def ignored(self) -> Iterable[tuple[list[Path], list[Path]]]:
+        """Yield the pairs that are no duplicates: for each photo its files now."""
+        return ignored(self._store)
+
+    def thumbnail(self, path: Path) -> bytes | None:
+        """Return a small JPEG of an indexed photo, made when it was indexed; None where there is none."""
+        found = self._store.manifest.locate(path)
+        return self._store.likenesses.thumbnail(*found) if found else None
 
     def verify(
         self,

@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 from retrieval import archive
 from retrieval.decode import MAX_PIXELS, Decoded, decode, resize, upright_rgb
 from retrieval.errors import PhotoError
+from retrieval.look import look
 from retrieval.records import Failure, Outcome, Source
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB, the network's input size
@@ -51,7 +52,8 @@ class Preparation:
             return Prepared(outcome)
         try:
             decoded = self._decode(content.data, path.name)
-            return Prepared(replace(outcome, facts=decoded.facts), self._fit(decoded.image))
+            outcome = replace(outcome, facts=decoded.facts, look=look(decoded.image))
+            return Prepared(outcome, self._fit(decoded.image))
         except PhotoError as error:
             return Prepared(replace(outcome, failure=Failure(path, error.kind, error.reason)))
 

@@ -1,6 +1,5 @@
 """Answers as text: table, TSV, CSV, JSON, JSONL or bare paths. Pure functions; writing it out is the edge's work."""
 
-import csv
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from retrieval.escape import dump_json, printable, tsv_line
+from retrieval.escape import csv_line, dump_json, printable, tsv_line
 from retrieval.records import Answer, Hit
 
 COLUMNS = ("query", "kind", "rank", "score", "path", "species", "probability", "taken_at", "failure", "label_kind")
@@ -36,7 +35,7 @@ def answers(
         for answer in found:
             yield _table(answer, relative, hits, width)
     else:
-        line = _csv_line if form == "csv" else tsv_line
+        line = csv_line if form == "csv" else tsv_line
         header = line(COLUMNS)
         for answer in found:
             yield header + "".join(line(row) for row in _rows(answer, relative))
@@ -118,12 +117,6 @@ def _rows(answer: Answer, relative: bool) -> Iterator[Row]:
         probability = "" if hit.probability is None else f"{hit.probability:.6f}"
         label = (hit.species or "", probability, fields["taken_at"] or "", "", answer.label_kind)
         yield answer.query, "hit", hit.rank, score, fields["path"], *label
-
-
-def _csv_line(row: Sequence[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(row)  # ends lines by CRLF, as RFC 4180 has it, and so quotes both in file names
-    return line.getvalue()
 
 
 def _table(answer: Answer, relative: bool, hits: bool, width: int | None) -> str:

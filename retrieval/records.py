@@ -28,6 +28,14 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a picture looks like, kept small."""
+
+    hash: bytes  # 8 bytes: perceptual, not cryptographic
+    thumbnail: bytes  # JPEG, upright
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """One class of the network's head, with its softmax probability."""
 
@@ -116,6 +124,7 @@ class Outcome:
     mtime_ns: int
     content_hash: bytes | None  # SHA-256; None where the file could not be read
     facts: Facts | None = None
+    look: Look | None = None
     embedding: Embedding | None = None
     failure: Failure | None = None
 

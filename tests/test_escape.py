@@ -47,6 +47,6 @@ def test_json_keeps_readable_text_readable():
 
 @given(st.lists(names.filter(lambda name: "\0" not in name), min_size=2, max_size=3))
 def test_csv_of_the_standard_library_reads_ours(row):
-    from retrieval.present import _csv_line
+    from retrieval.escape import csv_line
 
-    assert next(csv.reader(io.StringIO(_csv_line(row), newline=""))) == row
+    assert next(csv.reader(io.StringIO(csv_line(row), newline=""))) == row

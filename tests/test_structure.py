@@ -12,7 +12,7 @@ PACKAGE = Path(retrieval.__file__).parent
 LEVELS = [
     ["errors"],
     ["records", "escape", "durable", "formats"],
-    ["archive", "decode"],
+    ["archive", "decode", "look"],
     ["models"],
     ["engines"],
     ["manifest", "lock", "prepare", "ahead"],
@@ -21,9 +21,11 @@ LEVELS = [
     ["search"],
     ["store"],
     ["training"],
+    ["dedupe"],
     ["update", "answer", "verify"],
     ["index"],
     ["present"],
+    ["present_duplicates"],
     ["cli"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LEVELS) for part in parts}

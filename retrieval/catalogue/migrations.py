@@ -59,6 +59,47 @@ STEPS: tuple[Step, ...] = (
             "CREATE INDEX photo_state ON photo (state)",
         ),
     ),
+    (
+        "looks and likenesses",
+        (
+            # Apart from content, whose rows are read by the million where no thumbnail is wanted.
+            """CREATE TABLE look (
+                content_id INTEGER PRIMARY KEY REFERENCES content (id) ON DELETE CASCADE,
+                hash BLOB NOT NULL,
+                thumbnail BLOB NOT NULL
+            )""",
+            # What duplicates are sought by: derived from thumbnails, under numbered rules.
+            """CREATE TABLE sketch (
+                content_id INTEGER PRIMARY KEY REFERENCES content (id) ON DELETE CASCADE,
+                rules INTEGER NOT NULL,
+                vector BLOB NOT NULL
+            )""",
+            # Contents that were compared with everything that was there: only what is not in here is new.
+            """CREATE TABLE compared (
+                content_id INTEGER PRIMARY KEY REFERENCES content (id) ON DELETE CASCADE,
+                rules INTEGER NOT NULL
+            )""",
+            # Two contents that show the same picture, and how that is known.
+            """CREATE TABLE likeness (
+                first_id INTEGER NOT NULL REFERENCES content (id) ON DELETE CASCADE,
+                second_id INTEGER NOT NULL REFERENCES content (id) ON DELETE CASCADE,
+                kind TEXT NOT NULL CHECK (kind IN ('same-pixels', 'near')),
+                cosine DOUBLE NOT NULL,
+                score DOUBLE NOT NULL,
+                reason TEXT NOT NULL,
+                PRIMARY KEY (first_id, second_id),
+                CHECK (first_id < second_id)
+            )""",
+            "CREATE INDEX likeness_second ON likeness (second_id)",
+            # What a person said are no duplicates: by SHA-256, so that it outlives every row above.
+            """CREATE TABLE different (
+                first BLOB NOT NULL,
+                second BLOB NOT NULL,
+                PRIMARY KEY (first, second),
+                CHECK (first < second)
+            )""",
+        ),
+    ),
 )
 
 

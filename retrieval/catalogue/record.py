@@ -1,13 +1,13 @@
 """Writes what was read of a batch of files: contents once, photos where they lie. Inside the caller's transaction."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from retrieval.catalogue.reader import in_use
-from retrieval.catalogue.tables import Base, ContentTable, PhotoTable
+from retrieval.catalogue.tables import Base, ContentTable, LookTable, PhotoTable
 from retrieval.records import Outcome
 
 Values = dict[str, Any]
@@ -87,7 +87,23 @@ def _store_contents(connection: Connection, outcomes: Sequence[Outcome], first_r
     new = [values for digest, values in fresh.items() if digest not in known]
     if new:
         connection.execute(insert(ContentTable), new)
-    return _contents(connection, outcomes) if fresh else known
+    contents = _contents(connection, outcomes) if fresh else known
+    _store_looks(connection, outcomes, contents, fresh)
+    return contents
+
+
+def _store_looks(
+    connection: Connection, outcomes: Sequence[Outcome], contents: Mapping[bytes, Known], fresh: Collection[bytes]
+) -> None:
+    """Write what the batch's new contents look like."""
+    looks = {outcome.content_hash: outcome.look for outcome in outcomes if outcome.embedding}
+    rows = [
+        {"content_id": contents[digest].id, "hash": look.hash, "thumbnail": look.thumbnail}
+        for digest, look in looks.items()
+        if digest in fresh and digest is not None and look is not None
+    ]
+    if rows:
+        connection.execute(insert(LookTable).prefix_with("OR REPLACE"), rows)
 
 
 def _contents(connection: Connection, outcomes: Sequence[Outcome]) -> dict[bytes, Known]:

@@ -89,6 +89,52 @@ class PhotoTable(Base):
     gone_at: Mapped[str | None] = mapped_column(Text)  # ISO 8601, UTC
 
 
+class LookTable(Base):
+    """What a content looks like."""
+
+    __tablename__ = "look"
+    content_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)  # perceptual, 8 bytes
+    thumbnail: Mapped[bytes] = mapped_column(LargeBinary)  # JPEG
+
+
+class SketchTable(Base):
+    """A content's local features summed up in one vector."""
+
+    __tablename__ = "sketch"
+    content_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
+    rules: Mapped[int]
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ComparedTable(Base):
+    """A content that was compared with all others that there were."""
+
+    __tablename__ = "compared"
+    content_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
+    rules: Mapped[int]
+
+
+class LikenessTable(Base):
+    """Two contents that show the same picture."""
+
+    __tablename__ = "likeness"
+    first_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
+    second_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True, index=True)
+    kind: Mapped[str] = mapped_column(Text)  # same-pixels, near
+    cosine: Mapped[float]  # of the embeddings
+    score: Mapped[float]
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class DifferentTable(Base):
+    """Two contents, by SHA-256, that a person said are no duplicates."""
+
+    __tablename__ = "different"
+    first: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    second: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+
+
 class SeenTable(Base):
     """The run's own listing of the archive: temporary, private to the writer's connection."""
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "index": "Index folders of photos, or bring an index up to date.",
     "query": "Find the photos nearest to an image, and its species.",
     "identify": "Name the species in images, without an index.",
+    "dedupe": "Find duplicates, and clear them out so that it can be undone.",
     "models": "List the networks there are, or fetch one.",
     "status": "Show what an index holds.",
     "verify": "Check an index against itself, and mend it.",
@@ -25,24 +26,33 @@ EXIT_FAILED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it runs, and turns this library's errors into one line."""
+    """A group that imports a command, a module of `package`, when it runs."""
+
+    def __init__(self, *arguments: Any, package: str, summaries: dict[str, str], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._package = package
+        self._summaries = summaries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, in the order a user meets them."""
-        return list(COMMANDS)
+        return list(self._summaries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._summaries:
             return None
-        command = importlib.import_module(f"retrieval.cli.{cmd_name}").command
+        command = importlib.import_module(f"{self._package}.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self._summaries.items()))
+
+
+class Main(LazyGroup):
+    """The outermost group: turns this library's errors into one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command: every error becomes one line on stderr and an exit code."""
@@ -81,7 +91,9 @@ def wants_traceback() -> bool:
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=Main,
+    package="retrieval.cli",
+    summaries=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETRIEVAL"},
     no_args_is_help=True,
 )

@@ -15,6 +15,9 @@ LABELS = {
     "embedding": "Reading photos",
     "building": "Building the search index",
     "hashing": "Reading files",
+    "looking": "Looking at thumbnails",
+    "comparing": "Comparing photos",
+    "applying": "Moving files",
 }
 
 

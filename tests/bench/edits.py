@@ -26,23 +26,24 @@ def recompressed(photo: Image.Image) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def cropped(share: float) -> Edit:
-    """Cut away this share of the area, evenly from all sides."""
-    edge = (1 - (1 - share) ** 0.5) / 2
+def cropped(share: float, left: float = 0.5, top: float = 0.5) -> Edit:
+    """Cut away this share of the area, of which `left` and `top`, from 0 to 1, say how much goes on those sides."""
+    side = (1 - share) ** 0.5
+    x, y = (1 - side) * left, (1 - side) * top
     return lambda photo: photo.crop(
         (
-            round(photo.width * edge),
-            round(photo.height * edge),
-            round(photo.width * (1 - edge)),
-            round(photo.height * (1 - edge)),
+            round(photo.width * x),
+            round(photo.height * y),
+            round(photo.width * (x + side)),
+            round(photo.height * (y + side)),
         )
     )
 
 
-def watermarked(photo: Image.Image) -> Image.Image:
+def watermarked(photo: Image.Image, left: float = 1 / 8, top: float = 1 / 2) -> Image.Image:
     overlay = photo.copy()
-    size = max(photo.size) // 12
-    ImageDraw.Draw(overlay).text((photo.width // 8, photo.height // 2), "(c) a photographer", "white", font_size=size)
+    place, size = (photo.width * left, photo.height * top), max(photo.size) // 12
+    ImageDraw.Draw(overlay).text(place, "(c) a photographer", "white", font_size=size)
     return Image.blend(photo, overlay, 0.7)
 
 

@@ -1,0 +1,308 @@
+"""What the catalogue knows of pictures that look alike: looks, sketches, likenesses, and what a person denied."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, select
+
+from retrieval.catalogue.database import Database
+from retrieval.catalogue.reader import IN_LIMIT
+from retrieval.catalogue.tables import (
+    Base,
+    ComparedTable,
+    ContentTable,
+    DifferentTable,
+    LikenessTable,
+    LookTable,
+    PhotoTable,
+    RootTable,
+    SketchTable,
+)
+from retrieval.records import Look
+
+Ids = NDArray[np.int64]  # (n,), of contents
+
+
+class Likeness(NamedTuple):
+    """Two contents that show the same picture."""
+
+    first: int  # the lower id
+    second: int
+    kind: str  # same-pixels, near
+    cosine: float
+    score: float  # 0 to 1
+    reason: str
+
+
+class Copy(NamedTuple):
+    """A present photo file, with what is known of its content."""
+
+    content: int
+    root: str
+    relative: str
+    size: int  # bytes
+    mtime_ns: int
+    hash: bytes  # SHA-256
+    row: int  # of vectors.f16
+    format: str | None
+    width: int | None
+    height: int | None
+    taken_at: Any  # datetime, or None
+    latitude: float | None
+    longitude: float | None
+    camera: str | None
+    lens: str | None
+
+
+class Likenesses:
+    """Questions and entries about contents; each call is one transaction. Entries need the writer's lock."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def live(self) -> tuple[Ids, Ids]:
+        """Return the contents that present photos have, and their vector rows, by row."""
+        query = select(ContentTable.id, ContentTable.vector_row).where(_live()).order_by(ContentTable.vector_row)
+        with self._database.transaction() as connection:
+            found = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
+
+    def without_look(self) -> Iterator[list[tuple[int, list[tuple[str, str]]]]]:
+        """Yield contents, in lists, whose look is not known, each with the files (root, relative) that have it."""
+        query = select(ContentTable.id).where(_live(), ~_has(LookTable)).order_by(ContentTable.vector_row)
+        missing = self._ids(query)
+        for some in _parts(missing.tolist()):
+            files: dict[int, list[tuple[str, str]]] = {content: [] for content in some}
+            for copy in self.copies(some):
+                files[copy.content].append((copy.root, copy.relative))
+            yield list(files.items())
+
+    def without_sketch(self, rules: int) -> Ids:
+        """Return the contents with a look whose sketch is missing, or was drawn by other rules."""
+        return self._ids(
+            select(LookTable.content_id)
+            .join(ContentTable, ContentTable.id == LookTable.content_id)
+            .where(_live(), ~_has(SketchTable, SketchTable.rules == rules))
+            .order_by(ContentTable.vector_row)
+        )
+
+    def uncompared(self, rules: int) -> Ids:
+        """Return the contents that were not compared yet with all others, by these rules."""
+        return self._ids(
+            select(SketchTable.content_id)
+            .join(ContentTable, ContentTable.id == SketchTable.content_id)
+            .where(_live(), ~_has(ComparedTable, ComparedTable.rules == rules))
+            .order_by(ContentTable.vector_row)
+        )
+
+    def _ids(self, query: Select[int]) -> Ids:
+        with self._database.transaction() as connection:
+            return np.fromiter(connection.execute(query).scalars(), dtype=np.int64)
+
+    def looks(self, contents: Sequence[int]) -> dict[int, Look]:
+        """Return what these contents look like."""
+        table = LookTable
+        query = select(table.content_id, table.hash, table.thumbnail)
+        return {row[0]: Look(row[1], row[2]) for row in self._among(query, table.content_id, contents)}
+
+    def thumbnail(self, root: str, relative: str) -> bytes | None:
+        """Return the thumbnail of an indexed photo."""
+        query = (
+            select(LookTable.thumbnail)
+            .join(PhotoTable, PhotoTable.content_id == LookTable.content_id)
+            .join(RootTable, RootTable.id == PhotoTable.root_id)
+            .where(RootTable.name == root, PhotoTable.path == relative)
+        )
+        with self._database.transaction() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def hashes(self) -> tuple[Ids, NDArray[np.uint64]]:
+        """Return the perceptual hashes of the live contents: ids (n,), and 64 bits each (n,)."""
+        query = select(LookTable.content_id, LookTable.hash).join(ContentTable, ContentTable.id == LookTable.content_id)
+        with self._database.transaction() as connection:
+            found = connection.execute(query.where(_live()).order_by(LookTable.content_id)).all()
+        ids = np.fromiter((row[0] for row in found), np.int64, len(found))
+        return ids, np.frombuffer(b"".join(row[1] for row in found), dtype=">u8").astype(np.uint64)
+
+    def sketches(self, width: int) -> tuple[Ids, NDArray[np.int8]]:
+        """Return the sketches of the live contents: ids (n,) and vectors (n, width)."""
+        query = (
+            select(SketchTable.content_id, SketchTable.vector)
+            .join(ContentTable, ContentTable.id == SketchTable.content_id)
+            .where(_live())
+            .order_by(ContentTable.vector_row)
+        )
+        with self._database.transaction() as connection:
+            count = connection.execute(select(func.count()).select_from(SketchTable)).scalar_one()
+            ids, vectors = np.empty(count, np.int64), np.empty((count, width), np.int8)
+            rows = 0
+            for rows, (content, vector) in enumerate(connection.execute(query), start=1):
+                ids[rows - 1] = content
+                vectors[rows - 1] = np.frombuffer(vector, np.int8)
+        return ids[:rows], vectors[:rows]
+
+    def forget_absent(self, rules: int) -> None:
+        """Take back that absent contents were compared: what comes meanwhile is not compared with them."""
+        gone = select(ContentTable.id).where(ContentTable.live == 0)
+        with self._database.transaction() as connection:
+            connection.execute(delete(ComparedTable).where(ComparedTable.content_id.in_(gone)))
+            stale = connection.execute(select(exists().where(ComparedTable.rules != rules))).scalar_one()
+            if stale:
+                for table in (ComparedTable, LikenessTable, SketchTable):
+                    connection.execute(delete(table))
+
+    def add_looks(self, looks: Mapping[int, Look]) -> None:
+        """Record looks."""
+        rows = [{"content_id": key, "hash": look.hash, "thumbnail": look.thumbnail} for key, look in looks.items()]
+        self._replace(LookTable, rows)
+
+    def add_sketches(self, sketches: Mapping[int, NDArray[np.int8]], rules: int) -> None:
+        """Record sketches."""
+        rows = [{"content_id": key, "rules": rules, "vector": vector.tobytes()} for key, vector in sketches.items()]
+        self._replace(SketchTable, rows)
+
+    def add_compared(self, contents: Iterable[int], found: Collection[Likeness], rules: int) -> None:
+        """Record what comparing some contents with all others found, nothing included."""
+        with self._database.transaction() as connection:
+            _replace(connection, LikenessTable, [_likeness_values(likeness) for likeness in found])
+            _replace(connection, ComparedTable, [{"content_id": content, "rules": rules} for content in contents])
+
+    def add_likenesses(self, found: Collection[Likeness]) -> None:
+        """Record likenesses."""
+        self._replace(LikenessTable, [_likeness_values(likeness) for likeness in found])
+
+    def _replace(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
+        with self._database.transaction() as connection:
+            _replace(connection, table, rows)
+
+    def likenesses(self) -> list[Likeness]:
+        """Return the likenesses between live contents that nobody denied."""
+        table = LikenessTable
+        first, second = ContentTable.__table__.alias("a"), ContentTable.__table__.alias("b")
+        denied = exists().where(
+            DifferentTable.first == func.min(first.c.hash, second.c.hash),
+            DifferentTable.second == func.max(first.c.hash, second.c.hash),
+        )
+        query = (
+            select(table.first_id, table.second_id, table.kind, table.cosine, table.score, table.reason)
+            .join(first, first.c.id == table.first_id)
+            .join(second, second.c.id == table.second_id)
+            .where(first.c.live == 1, second.c.live == 1, ~denied)
+            .order_by(table.first_id, table.second_id)
+        )
+        with self._database.transaction() as connection:
+            return [Likeness(*row) for row in connection.execute(query)]
+
+    def repeated(self) -> Ids:
+        """Return the contents that more than one present photo has."""
+        query = select(PhotoTable.content_id).where(PhotoTable.state == "indexed")
+        query = query.group_by(PhotoTable.content_id).having(func.count() > 1).order_by(PhotoTable.content_id)
+        with self._database.transaction() as connection:
+            return np.fromiter(connection.execute(query).scalars(), dtype=np.int64)
+
+    def copies(self, contents: Sequence[int]) -> Iterator[Copy]:
+        """Yield the present photos of these contents."""
+        for row in self._among(_copies(), ContentTable.id, contents):
+            yield Copy(*row)
+
+    def of_format(self, name: str) -> list[Copy]:
+        """Return the photos of one format, as the decoder names it."""
+        with self._database.transaction() as connection:
+            return [Copy(*row) for row in connection.execute(_copies().where(ContentTable.format == name))]
+
+    def with_hash(self, content_hash: bytes) -> list[Copy]:
+        """Return the photos that have these bytes."""
+        query = _copies().where(ContentTable.hash == content_hash).order_by(PhotoTable.path)
+        with self._database.transaction() as connection:
+            return [Copy(*row) for row in connection.execute(query)]
+
+    def at(self, root: str, relatives: Sequence[str]) -> list[Copy]:
+        """Return the photos at some paths of a root."""
+        query = _copies().where(RootTable.name == root, PhotoTable.path.in_(relatives))
+        with self._database.transaction() as connection:
+            return [Copy(*row) for row in connection.execute(query)]
+
+    def timed(self) -> Iterator[Copy]:
+        """Yield the photos whose time and camera are known, by camera and then by time: bursts stand together."""
+        query = _copies().where(ContentTable.taken_at.is_not(None), ContentTable.camera.is_not(None))
+        with self._database.transaction() as connection:
+            for row in connection.execute(query.order_by(ContentTable.camera, ContentTable.taken_at, PhotoTable.path)):
+                yield Copy(*row)
+
+    def deny(self, pairs: Iterable[tuple[bytes, bytes]]) -> int:
+        """Remember that contents, by SHA-256, are different; return how many pairs are new."""
+        rows = [{"first": min(pair), "second": max(pair)} for pair in pairs]
+        with self._database.transaction() as connection:
+            before = connection.execute(select(func.count()).select_from(DifferentTable)).scalar_one()
+            _replace(connection, DifferentTable, rows)
+            return connection.execute(select(func.count()).select_from(DifferentTable)).scalar_one() - before
+
+    def allow(self, pairs: Iterable[tuple[bytes, bytes]]) -> int:
+        """Take back what `deny` remembered; return how many pairs there were."""
+        table, taken = DifferentTable, 0
+        with self._database.transaction() as connection:
+            for pair in pairs:
+                chosen = and_(table.first == min(pair), table.second == max(pair))
+                taken += connection.execute(delete(table).where(chosen)).rowcount
+        return taken
+
+    def denied(self) -> list[tuple[bytes, bytes]]:
+        """Return the pairs that were denied, by SHA-256."""
+        query = select(DifferentTable.first, DifferentTable.second).order_by(DifferentTable.first)
+        with self._database.transaction() as connection:
+            return [(row.first, row.second) for row in connection.execute(query)]
+
+    def _among(self, query: Any, column: Any, values: Sequence[int]) -> Iterator[Any]:
+        with self._database.transaction() as connection:
+            for some in _parts([int(value) for value in values]):
+                yield from connection.execute(query.where(column.in_(some)))
+
+
+def _parts(values: list[int]) -> Iterator[list[int]]:
+    return (values[start : start + IN_LIMIT] for start in range(0, len(values), IN_LIMIT))
+
+
+def _live() -> Any:
+    return and_(ContentTable.live == 1, ContentTable.vector_row.is_not(None))
+
+
+def _has(table: Any, *conditions: Any) -> Any:
+    return exists().where(table.content_id == ContentTable.id, *conditions)
+
+
+def _copies() -> Select[*tuple[Any, ...]]:
+    content, photo = ContentTable, PhotoTable
+    return (
+        select(
+            content.id,
+            RootTable.name,
+            photo.path,
+            photo.size,
+            photo.mtime_ns,
+            content.hash,
+            content.vector_row,
+            content.format,
+            content.width,
+            content.height,
+            content.taken_at,
+            content.latitude,
+            content.longitude,
+            content.camera,
+            content.lens,
+        )
+        .join_from(photo, content, photo.content_id == content.id)
+        .join(RootTable, RootTable.id == photo.root_id)
+        .where(photo.state == "indexed")
+    )
+
+
+def _likeness_values(likeness: Likeness) -> dict[str, Any]:
+    values = likeness._asdict()
+    return {"first_id": values.pop("first"), "second_id": values.pop("second"), **values}
+
+
+def _replace(connection: Connection, table: type[Base], rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table).prefix_with("OR REPLACE"), rows)

@@ -1,0 +1,188 @@
+"""`retrieval dedupe find`: find duplicates and write a plan."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retrieval.cli import EXIT_INTERRUPTED
+from retrieval.cli.options import (
+    OUTPUT_FORMATS,
+    find_index,
+    given,
+    index_option,
+    indexes,
+    progress_option,
+    say,
+    screen_width,
+    verbose_option,
+    write,
+)
+from retrieval.cli.progress import shown
+from retrieval.errors import DedupeError, IndexNotFoundError, Interrupted, QueryError
+from retrieval.manifest import Manifest
+
+if TYPE_CHECKING:
+    from retrieval.dedupe.find import Findings, FindOptions
+    from retrieval.index import Index
+
+SHOWN_GROUPS = 2_000  # on the page: about 60 MB
+KINDS = ("exact", "same-pixels", "near", "burst", "raw+jpeg")
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+class Kinds(click.ParamType[tuple[str, ...]]):
+    """A list of kinds, separated by commas."""
+
+    name = "kinds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split and check."""
+        if isinstance(value, tuple):
+            return value
+        kinds = tuple(kind.strip() for kind in value.split(",") if kind.strip())
+        unknown = [kind for kind in kinds if kind not in KINDS]
+        if unknown or not kinds:
+            self.fail(f"{', '.join(unknown) or 'nothing'} is no kind: choose among {', '.join(KINDS)}", param, ctx)
+        return kinds
+
+
+@click.command()
+@click.argument("archives", nargs=-1, type=FOLDER, metavar="[FOLDER]...")
+@index_option
+@click.option(
+    "--kinds", type=Kinds(), metavar="KIND,...", help=f"Of {', '.join(KINDS)}. The last two are only told of."
+)
+@click.option("--min-score", type=click.FloatRange(0, 1), help="Leave out near pairs that correlate less.")
+@click.option("--same-folder", is_flag=True, help="Only duplicates inside one folder.")
+@click.option(
+    "--across",
+    nargs=2,
+    type=FOLDER,
+    metavar="FOLDER FOLDER",
+    help="Only pairs of one file in each: a card, the archive.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="RULE,...",
+    help="Which file stays, in order: raw, format:raw>heic>jpg, resolution, bytes, metadata, oldest, newest, path:DIR, "
+    "shortest-name, shortest-path. Default: raw,resolution,bytes,metadata,oldest.",
+)
+@click.option(
+    "--reference", multiple=True, type=FOLDER, metavar="FOLDER", help="Never touch what is in here. Repeatable."
+)
+@click.option("-o", "--output", type=FILE, help="The plan to write: .csv or .json.")
+@click.option("--html", type=FILE, help="A page to look at, pictures side by side.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier plan or page of that name.")
+@click.option("--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Print the groups too. Default: a summary.")
+@click.option("--relative", is_flag=True, help="Print paths as seen from the current folder.")
+@click.option("-j", "--workers", type=click.IntRange(min=1), help="Threads that compare; by default one a core.")
+@progress_option
+@verbose_option
+def command(
+    archives: tuple[Path, ...],
+    index_folder: str | None,
+    output: Path | None,
+    html: Path | None,
+    overwrite: bool,
+    form: str | None,
+    relative: bool,
+    progress: bool | None,
+    **options: Any,
+) -> None:
+    """Find duplicates and write a plan; changes no photo.
+
+    Looks through the whole index, or the given FOLDERS of it. Embeddings propose pairs, pixels decide; of each pair the
+    plan says how it is known, and of each group why its keeper stays. Bursts and RAW+JPEG pairs are told of, and kept.
+
+    Read or edit the plan, then carry it out with `retrieval dedupe apply PLAN`.
+    """
+    from retrieval.index import Index
+
+    _refuse_existing(overwrite, output, html)
+    folder = choose_index(index_folder, archives)
+    try:
+        with Index.open(folder, **given(workers=options.pop("workers"))) as index, shown(progress) as show:
+            findings = index.duplicates(_options(index, archives, **options), progress=show)
+            _deliver(index, findings, folder, output, html, overwrite)
+    except Interrupted:
+        say("Stopped. Run the same command again to go on: what was compared is remembered.")
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    _print(findings, form, relative)
+
+
+def choose_index(chosen: str | None, archives: tuple[Path, ...]) -> Path:
+    """Return the index that was named, or the one that holds these folders, or the only one there is."""
+    if chosen is not None or not archives:
+        return find_index(chosen)
+    wanted = [archive.resolve() for archive in archives]
+    found = [folder for folder in indexes() if all(Manifest.read(folder).locate(archive) for archive in wanted)]
+    if len(found) == 1:
+        return found[0]
+    what = "more than one index holds" if found else "no index under ./indexes holds"
+    names = " ".join(str(archive) for archive in archives)
+    raise IndexNotFoundError(f"{what} {names}: run `retrieval index {names}` first, or choose one with --index")
+
+
+def _options(
+    index: "Index",
+    archives: tuple[Path, ...],
+    kinds: tuple[str, ...] | None,
+    min_score: float | None,
+    same_folder: bool,
+    across: tuple[Path, Path] | None,
+    keep: tuple[str, ...],
+    reference: tuple[Path, ...],
+) -> "FindOptions":
+    from retrieval.dedupe.files import Scope
+    from retrieval.dedupe.find import FindOptions
+    from retrieval.dedupe.plan import Kind
+
+    for folder in (*archives, *(across or ())):
+        if not any(root == folder.resolve() or root in folder.resolve().parents for root in index.roots.values()):
+            raise QueryError(f"{folder} is not in {index.folder}: index it first with `retrieval index {folder}`")
+    scope = Scope(
+        reference=[folder.resolve() for folder in reference],
+        within=[folder.resolve() for folder in archives],
+        same_folder=same_folder,
+        across=(across[0].resolve(), across[1].resolve()) if across else None,
+    )
+    wanted = tuple(Kind(kind) for kind in kinds) if kinds else None
+    chosen = given(keep=keep or None, min_score=min_score)
+    return FindOptions(kinds=wanted, scope=scope, workers=index.embedder.workers, **chosen)
+
+
+def _refuse_existing(overwrite: bool, *files: Path | None) -> None:
+    """Before minutes of work: a plan that a person may have edited is not replaced unasked."""
+    for file in files:
+        if file is not None and file.exists() and not overwrite:
+            raise DedupeError(f"{file} exists already: choose another name, or say --overwrite")
+
+
+def _deliver(
+    index: "Index", findings: "Findings", folder: Path, output: Path | None, html: Path | None, overwrite: bool
+) -> None:
+    from retrieval.dedupe import page, plan_file
+
+    plan = findings.plan
+    if output is not None:
+        plan_file.write(plan, output, overwrite=overwrite)
+    if html is not None:
+        page.write_page(plan, html, index.thumbnail, limit=SHOWN_GROUPS, overwrite=overwrite)
+        say(f"To look at: {html}")
+    if output is not None:
+        say(f"The plan is in {output}: read or edit it, then run `retrieval dedupe apply {output} --index {folder}`.")
+    elif plan.groups:
+        say("Nothing was written: add -o plan.csv for a plan to carry out, --html plan.html to look at the pictures.")
+
+
+def _print(findings: "Findings", form: str | None, relative: bool) -> None:
+    from retrieval import present_duplicates
+
+    if form is None:
+        write([present_duplicates.summary(findings.plan, findings.apart, width=screen_width())])
+    else:
+        say(present_duplicates.summary(findings.plan, findings.apart).rstrip("\n"))
+        write(present_duplicates.groups(findings.plan, form, apart=findings.apart, relative=relative))

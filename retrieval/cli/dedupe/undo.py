@@ -1,0 +1,62 @@
+"""`retrieval dedupe undo`: put back what a run has moved."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retrieval.cli import EXIT_INTERRUPTED, EXIT_SOME_FAILED
+from retrieval.cli.dedupe.apply import size, undo_command
+from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option
+from retrieval.cli.progress import shown
+from retrieval.escape import printable
+
+if TYPE_CHECKING:
+    from retrieval.dedupe.report import RunReport
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be put back; change nothing.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if something could not be put back.")
+@index_option
+@progress_option
+@verbose_option
+def command(run: str | None, dry_run: bool, strict: bool, index_folder: str | None, progress: bool | None) -> None:
+    """Put back what a run has moved.
+
+    RUN is a name from `retrieval dedupe runs`; without it, the last one is undone. A file is left where it is, and
+    named, if it has changed since or if there is something else in its place.
+    """
+    with shown(progress) as show:
+        report = put_back(find_index(index_folder), run, dry_run=dry_run, progress=show)
+    say(summary(report, index_folder))
+    if report.interrupted:
+        raise SystemExit(EXIT_INTERRUPTED)
+    if strict and report.skipped:
+        raise SystemExit(EXIT_SOME_FAILED)
+
+
+def put_back(folder: Path, run: str | None, *, dry_run: bool, progress: Any) -> "RunReport":
+    """Undo the run."""
+    from retrieval.dedupe.undo import undo
+    from retrieval.store import Store
+
+    store = Store.open(folder)
+    try:
+        return undo(store, run, dry_run=dry_run, progress=progress)
+    finally:
+        store.close()
+
+
+def summary(report: "RunReport", index_folder: str | None) -> str:
+    """Describe to a person what was put back and what was left."""
+    lines = [f"left (group {one.group}): {printable(one.reason)}" for one in report.skipped]
+    sidecars = f" and {report.sidecars:,} sidecars" if report.sidecars else ""
+    would = "would be " if report.dry_run else ""
+    lines.append(f"{report.photos:,} photos{sidecars} ({size(report.size)}) {would}put back; run {report.run}.")
+    if not (report.photos or report.sidecars or report.skipped):
+        lines.append("Nothing was left to put back. Earlier runs: retrieval dedupe runs")
+    if report.interrupted:
+        lines.append(f"Interrupted. To go on: {undo_command(report.run, index_folder)}")
+    return "\n".join(lines)
