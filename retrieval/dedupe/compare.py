@@ -27,7 +27,8 @@ _KEPT = 12_000  # features of as many pictures stay in memory: about 500 MB
 _CLEAR_INLIERS, _CLEAR_DISAGREEING, _CLEAR_CORRELATION = 12, 0.01, 0.7
 _SURE_INLIERS = 8
 _MAX_EXCHANGED, _MAX_DISAGREEING, _MIN_CORRELATION = 0.025, 0.4, 0.35
-_FEW_POINTS = 60  # a picture with fewer may be soft or tiny: then it is also tried as a whole
+_FEW_POINTS = 60  # a picture with fewer may be soft or tiny: then it is also tried as a whole ...
+_LOOKS = 3  # ... and larger, with so many of its candidates: a bird far off in an empty sky
 _WHOLE_CORRELATION = 0.85
 _IDENTICAL = 0.998  # correlation of thumbnails of one and the same picture
 
@@ -81,35 +82,40 @@ class Comparer:
         return known | fresh
 
     def compare(self, content: int, others: list[int]) -> dict[int, Verdict]:
-        """Tell which of some other contents show the same picture."""
+        """Tell which of some other contents, the most promising first, show the same picture."""
         found = self.features([content, *others])
         if content not in found:
             return {}
         own, own_hash = found[content]
         others = [other for other in others if other in found]
         laid = lay([found[other][0] for other in others], own)
-        verdicts = {}
+        verdicts, looks = {}, 0
         for other, lying in zip(others, laid, strict=True):
+            if lying is None:
+                looks += 1
+                if looks > _LOOKS or min(len(own), len(found[other][0])) >= _FEW_POINTS:
+                    continue
             distance = (int.from_bytes(own_hash) ^ int.from_bytes(found[other][1])).bit_count()
-            verdict = self._judged(content, other, lying, distance) if lying else None
+            verdict = self._judged(content, other, lying, distance)
             if verdict:
                 verdicts[other] = verdict
         return verdicts
 
-    def _judged(self, content: int, other: int, laid: _Laid, distance: int) -> Verdict | None:
+    def _judged(self, content: int, other: int, laid: _Laid | None, distance: int) -> Verdict | None:
         """Decide by the thumbnails, or have a closer look."""
-        if not _is_clear(laid):
-            first, second = (self._decode(number, LARGE_SIDE) for number in (content, other))
-            if first is None or second is None:
-                return None
-            closer = _closer(first, second)
-            if closer is None:
-                return None
-            laid = closer
-        elif self._is_identical(content, other, laid):
+        if laid and self._is_identical(content, other, laid):
             return Verdict("same-pixels", 1.0, "every pixel is the same")
+        if laid is None or not _is_clear(laid):
+            laid = self._closer(content, other)
+        if laid is None:
+            return None
         score = round(max(0.0, min(1.0, laid.agreement.correlation)), 4)
         return Verdict("near", score, _in_words(laid, distance))
+
+    def _closer(self, content: int, other: int) -> _Laid | None:
+        first = self._decode(content, LARGE_SIDE)
+        second = self._decode(other, LARGE_SIDE) if first else None
+        return _closer(first, second) if first and second else None
 
     def _is_identical(self, content: int, other: int, laid: _Laid) -> bool:
         """Compare every pixel, where the thumbnails do not rule that out."""
@@ -230,7 +236,7 @@ def _in_words(laid: _Laid, distance: int | None) -> str:
     if abs(alignment.degrees) > 2:
         words.append(f"turned {abs(alignment.degrees):.0f} degrees")
     cropped = 1 - min(agreed.covers_first, agreed.covers_second)
-    if cropped >= 0.06:
+    if cropped >= 0.03:
         words.append(f"crop {cropped:.0%}".replace("%", " %"))
     if agreed.disagreeing > 0.03:
         words.append("something added")

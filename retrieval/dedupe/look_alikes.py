@@ -91,7 +91,8 @@ class LookAlikes:
 
     def _judge(self, candidates: Candidates) -> list[Likeness]:
         cosines = dict(zip(candidates.others.tolist(), candidates.cosines.tolist(), strict=True))
-        verdicts = self._comparer.compare(candidates.content, list(cosines))
+        promising = sorted(cosines, key=lambda other: -cosines[other])
+        verdicts = self._comparer.compare(candidates.content, promising)
         return [_likeness(candidates.content, other, cosines[other], one) for other, one in verdicts.items()]
 
     def _complete(self, fresh: set[int]) -> None:
