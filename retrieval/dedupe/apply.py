@@ -73,7 +73,7 @@ class _Run:
 
     def __init__(self, store: Store, plan: Plan, options: ApplyOptions, report: RunReport) -> None:
         self._store = store
-        self._plan = plan
+        self._digest = _digest(plan, options)
         self._options = options
         self._report = report
         self._journal: Journal | None = None
@@ -90,10 +90,11 @@ class _Run:
         for journal in journals(self._store.folder):
             if journal.ended and not journal.in_state(State.UNDOING):
                 continue
+            journal.relocate(self._store.manifest.roots)
             if not self._options.dry_run:
                 with journal:
                     recover(self._store, journal, self._report)
-            same = journal.header.plan == self._digest() and not journal.ended and not journal.undo_begun
+            same = journal.header.plan == self._digest and not journal.ended and not journal.undo_begun
             self._journal = journal if same else self._journal
         if self._journal is not None:
             self._report.run, self._report.resumed = self._journal.header.run, True
@@ -176,21 +177,19 @@ class _Run:
 
     def _take_steps(self, steps: list[Step]) -> None:
         journal = self._open_journal()
-        taken: list[Step] = []
         try:
             for step in steps:
                 if step.to is not None:
                     self._make_folders(journal, step.to.parent)
                 self._last = step
                 journal.begin(step)
-                taken.append(step)
                 to = _change(journal, step)
                 follow.forwards(self._store, step)
                 journal.done(step.number, to)
         except JournalError:
             raise
         except (RunError, OSError):
-            roll_back(self._store, journal, journal.open_steps(), self._report)
+            roll_back(self._store, journal, self._report)
             raise
 
     def _make_folders(self, journal: Journal, folder: Path) -> None:
@@ -217,14 +216,16 @@ class _Run:
 
     def _open_journal(self) -> Journal:
         if self._journal is None:
-            self._journal = Journal.create(self._store.folder, self._options.mode, self._digest())
+            roots = self._store.manifest.roots
+            self._journal = Journal.create(self._store.folder, self._options.mode, self._digest, roots)
             self._report.run = self._journal.header.run
         return self._journal
 
-    def _digest(self) -> str:
-        """Tell this plan and these wishes from others."""
-        told = (self._plan.groups, self._options.mode.value, self._options.to, sorted(self._options.kinds))
-        return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+def _digest(plan: Plan, options: ApplyOptions) -> str:
+    """Tell a plan and what is wished of it from others."""
+    told = (plan.groups, options.mode.value, options.to, sorted(options.kinds))
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _change(journal: Journal, step: Step) -> Path | None:

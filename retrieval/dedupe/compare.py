@@ -23,7 +23,7 @@ from retrieval.records import Look
 LARGE_SIDE = 384  # pixels of the longer side, where thumbnails leave doubt
 LARGE_POINTS = 400
 _MAX_RATIO = 2  # between the sides of two pictures that are compared
-_KEPT = 12_000  # features of as many pictures stay in memory: about 500 MB
+_KEPT = 6_000  # features of as many pictures stay in memory: about 300 MB
 _CLEAR_INLIERS, _CLEAR_DISAGREEING, _CLEAR_CORRELATION = 12, 0.01, 0.7
 _SURE_INLIERS = 8
 _MAX_EXCHANGED, _MAX_DISAGREEING, _MIN_CORRELATION = 0.025, 0.4, 0.35

@@ -6,14 +6,15 @@ in hand when it was killed and what `undo` has put back all follow from reading 
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from retrieval.dedupe.steps import Header, Mode, State, Step, document, step_of
+from retrieval.dedupe.steps import Header, Mode, State, Step, document, relocated, step_of
 from retrieval.durable import sync_folder
 from retrieval.errors import RunError
 from retrieval.escape import dump_json
@@ -44,7 +45,7 @@ class Journal:
     _file: BinaryIO | None = None
 
     @classmethod
-    def create(cls, index: Path, mode: Mode, plan: str) -> "Journal":
+    def create(cls, index: Path, mode: Mode, plan: str, roots: Mapping[str, Path]) -> "Journal":
         """Begin a run in an index's folder, under the name of this second."""
         folder = index / RUNS_NAME
         now = datetime.now().astimezone()
@@ -57,7 +58,8 @@ class Journal:
             raise JournalError(
                 f"no journal can be written to {folder} ({error.strerror}): nothing was changed"
             ) from error
-        header = Header(path.name.removesuffix(SUFFIX), mode, plan, now.isoformat(timespec="seconds"))
+        where = {name: str(root) for name, root in roots.items()}
+        header = Header(path.name.removesuffix(SUFFIX), mode, plan, now.isoformat(timespec="seconds"), where)
         journal = cls(path, header, _file=file)
         journal._write({"do": "run", "format": FORMAT, **asdict(header)})
         sync_folder(folder)
@@ -83,6 +85,18 @@ class Journal:
                     "(then nothing of that run can be undone)"
                 ) from error
         return journal
+
+    def relocate(self, roots: Mapping[str, Path]) -> None:
+        """Look for the files where the archive folders are now; the journal on the disk stays as it is."""
+        before = self.header.roots
+        self.folders = [relocated(folder, before, roots) for folder in self.folders]
+        for number, step in self.steps.items():
+            self.steps[number] = replace(
+                step,
+                path=relocated(step.path, before, roots),
+                to=None if step.to is None else relocated(step.to, before, roots),
+                keeper=relocated(step.keeper, before, roots),
+            )
 
     def begin(self, step: Step) -> None:
         """Say that a step is about to be taken."""
@@ -120,17 +134,14 @@ class Journal:
 
     def open_steps(self) -> list[Step]:
         """Return the steps that a kill left half done, with the rest of their unit; the last first."""
-        done: dict[int, int] = {}
-        for step in self.in_state(State.DONE):
-            done[step.unit] = done.get(step.unit, 0) + 1
-        undone = {step.unit for step in self.in_state(State.UNDOING, State.UNDONE)}
-        halves = [
+        done = Counter(step.unit for step in self.in_state(State.DONE))
+        settled = {step.unit for step in self.in_state(State.UNDOING, State.UNDONE)}
+        settled |= {step.unit for step in self.in_state(State.DONE) if step.mode == Mode.DELETE}  # no way back
+        return [
             step
             for step in self.in_state(State.BEGUN, State.DONE)
-            if step.unit not in undone and done.get(step.unit, 0) < step.of
+            if self.states[step.number] == State.BEGUN or (step.unit not in settled and done[step.unit] < step.of)
         ]
-        # What is deleted stays deleted: of such a unit only the step in hand is open.
-        return [step for step in halves if step.mode != Mode.DELETE or self.states[step.number] == State.BEGUN]
 
     def close(self) -> None:
         """Close the file."""
@@ -234,7 +245,9 @@ def _parse_header(line: bytes, path: Path) -> Header:
     try:
         document = json.loads(line)
         version = document["format"]
-        header = Header(document["run"], Mode(document["mode"]), document["plan"], document["started_at"])
+        header = Header(
+            document["run"], Mode(document["mode"]), document["plan"], document["started_at"], dict(document["roots"])
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is no journal of this program: move it away") from error
     if version != FORMAT:

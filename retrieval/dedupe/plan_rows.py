@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from retrieval.dedupe.plan import Action, Group, Kind, Member, PlannedFile
+from retrieval.dedupe.plan import REMOVABLE, Action, Group, Kind, Member, PlannedFile
 from retrieval.errors import PlanError
 
 Fields = dict[str, Any]
@@ -84,15 +84,20 @@ def row(given: Mapping[str, Any], where: str) -> Row:
 def groups(rows: Iterable[Row]) -> tuple[Group, ...]:
     """Make groups of rows in any order; those of which only the keeper is left are dropped.
 
-    Raises PlanError for a file that turns up twice, a group of which no file stays, and one with two keepers or kinds.
+    Raises PlanError for a file that is a member twice, a group of which no file stays, and one with two keepers or
+    kinds. The keeper of exact copies can be a member of a near group, and a burst says nothing of what becomes of it.
     """
     gathered: dict[int, list[Row]] = {}
-    seen: dict[Path, Row] = {}
+    seen: dict[tuple[Path, int | None], Row] = {}
     for row in rows:
         path = row.member.file.path
-        first = seen.setdefault(path, row)
-        if first is not row:
-            raise PlanError(f"{row.where}: {path} stands there already ({first.where}): delete one of the two")
+        places: list[tuple[Path, int | None]] = [(path, row.group)]
+        if row.kind in REMOVABLE and not row.was_keeper:
+            places.append((path, None))
+        for place in places:
+            first = seen.setdefault(place, row)
+            if first is not row:
+                raise PlanError(f"{row.where}: {path} stands there already ({first.where}): delete one of the two")
         gathered.setdefault(row.group, []).append(row)
     made = (_group(number, together) for number, together in gathered.items())
     return tuple(group for group in made if group.members)

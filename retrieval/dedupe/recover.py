@@ -1,7 +1,6 @@
 """Clears up what a killed run, or a killed undo, has left half done; each journal tells how far it was."""
 
 import os
-from collections.abc import Iterable
 
 from retrieval.dedupe import follow
 from retrieval.dedupe.journal import Journal, JournalError
@@ -18,19 +17,22 @@ def recover(store: Store, journal: Journal, report: RunReport) -> None:
 
     What cannot be put back is reported and stays as it is. The caller holds the writer's lock.
     """
-    roll_back(store, journal, journal.open_steps(), report)
+    roll_back(store, journal, report)
     for step in journal.in_state(State.UNDOING):
         put_back(store, journal, step, State.UNDONE, report)
 
 
-def roll_back(store: Store, journal: Journal, steps: Iterable[Step], report: RunReport) -> None:
-    """Take steps back, the last first, so that no shot is left in two places."""
-    for step in steps:
+def roll_back(store: Store, journal: Journal, report: RunReport) -> None:
+    """Take the open steps back, the last first, so that no shot is left in two places.
+
+    What is deleted stays deleted; where that was the whole shot, its sidecars stay where they are held.
+    """
+    for step in journal.open_steps():
         if step.mode == Mode.DELETE and not os.path.lexists(step.path):
             follow.forwards(store, step)
             journal.done(step.number)
-        else:
-            put_back(store, journal, step, State.VOID, report)
+    for step in journal.open_steps():
+        put_back(store, journal, step, State.VOID, report)
 
 
 def put_back(store: Store, journal: Journal, step: Step, state: State, report: RunReport) -> bool:

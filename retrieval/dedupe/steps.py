@@ -1,5 +1,6 @@
 """The records of a run: what it was told to do, each file it changes, and how these read in a line of its journal."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,6 +56,16 @@ class Header:
     mode: Mode
     plan: str  # digest of the plan and of the options: the same command goes on with an unfinished run
     started_at: str  # ISO 8601
+    roots: dict[str, str]  # where the archive folders were, by name
+
+
+def relocated(path: Path, before: Mapping[str, str], now: Mapping[str, Path]) -> Path:
+    """Return where a path is by now: its root's disk may be mounted elsewhere."""
+    holding = [(Path(root), name) for name, root in before.items() if path.is_relative_to(root) and name in now]
+    if not holding:
+        return path
+    root, name = max(holding, key=lambda item: len(item[0].parts))
+    return now[name] / path.relative_to(root)
 
 
 def document(step: Step) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def undo(
         return _rehearse(store, find_journal(store.folder, run))
     with writing(store.folder), find_journal(store.folder, run) as journal:
         store.reload()
+        journal.relocate(store.manifest.roots)
         report = RunReport(journal.header.mode, journal.header.run)
         if _is_undone(journal) and not journal.folders:
             return report
@@ -103,6 +104,7 @@ def _remove_folders(journal: Journal) -> None:
 
 
 def _rehearse(store: Store, journal: Journal) -> RunReport:
+    journal.relocate(store.manifest.roots)
     report = RunReport(journal.header.mode, journal.header.run, dry_run=True)
     for step in journal.in_state(State.DONE, State.UNDOING):
         if journal.states[step.number] == State.UNDOING or _may(store, step, report):

@@ -53,11 +53,11 @@ def make_unit(group: Group, member: Member, removals: Removals, shots: Shots, op
 
 
 def plan_steps(
-    unit: Unit, first: Step | None, holding: Path, manifest: Manifest, shots: Shots, options: ApplyOptions
+    unit: Unit, last: Step | None, holding: Path, manifest: Manifest, shots: Shots, options: ApplyOptions
 ) -> list[Step]:
     """Read every file of a unit again, and say what becomes of each; raise RunError if one is not what the plan says.
 
-    `first` is the last step of the run so far. Sidecars come first: while the photos are in place, nothing is lost.
+    `last` is the last step of the run so far. Sidecars go first: while the photos are in place, nothing is lost.
     """
     main = unit.photos[0][0]
     checked = [(group, member.file.path, check_pair(group, member, options)) for group, member in unit.photos]
@@ -65,8 +65,8 @@ def plan_steps(
     modes = [_sidecar_mode(path, was, unit, shots, options) for _, path, was in sidecars]
     modes += [options.mode] * len(checked)
     held = choose_targets(unit.paths, unit.photos[0][1].file.path.stem, target_folder(unit, holding, manifest, options))
-    number = first.number if first else 0
-    unit_number = first.unit + 1 if first else 1
+    number = last.number if last else 0
+    unit_number = last.unit + 1 if last else 1
     return [
         Step(
             number=number + place,

@@ -121,14 +121,14 @@ def summary(report: "RunReport", index_folder: str | None) -> str:
     if report.skipped:
         lines.append(f"{len(report.skipped):,} skipped, for the reasons above; they are as they were.")
     lines += [
-        f"{count:,} files in {kind} groups were left alone: say --kinds {kind} to remove them."
+        f"{_counted(count, 'file')} in {kind} groups left alone: say --kinds {kind} to remove them."
         for kind, count in report.other_kinds.items()
     ]
     if report.interrupted:
         lines.append("Interrupted, with every file in one place. To go on, run the same command again.")
     if report.stopped:
         lines.append(f"Stopped: {printable(report.stopped)}. Every file is in one place; run the same command again.")
-    if report.run and (report.photos or report.resumed) and report.mode != "delete":
+    if report.run and not report.dry_run and (report.photos or report.resumed) and report.mode != "delete":
         lines.append(f"To take it back: {undo_command(report.run, index_folder)}")
     return "\n".join(lines)
 
@@ -139,19 +139,29 @@ def undo_command(run: str | None, index_folder: str | None) -> str:
     return shlex.join(words + (["--index", index_folder] if index_folder else []))
 
 
+def amount(report: "RunReport") -> str:
+    """Count the photos, sidecars and bytes of a run."""
+    sidecars = f" and {_counted(report.sidecars, 'sidecar')}" if report.sidecars else ""
+    return f"{_counted(report.photos, 'photo')}{sidecars} ({size(report.size)})"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _done(report: "RunReport") -> str:
-    sidecars = f" and {report.sidecars:,} sidecars" if report.sidecars else ""
     folders = ", ".join(printable(str(folder)) for folder in sorted(report.folders))
-    would = "would be " if report.dry_run else ""
-    done = f"{report.photos:,} photos{sidecars} ({size(report.size)}) {would}{DONE[report.mode]}"
+    done = f"{amount(report)} {'would be ' if report.dry_run else ''}{DONE[report.mode]}"
     return f"{done} to {folders}." if folders and report.mode == "move" else f"{done}."
 
 
 def size(count: int) -> str:
     """Write a number of bytes for people."""
-    amount = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:,.0f} {unit}" if unit == "bytes" else f"{amount:,.1f} {unit}"
-        amount /= 1000
-    return f"{amount:,.1f} GB"
+    if count < 1000:
+        return _counted(count, "byte")
+    rest = count / 1000
+    for unit in ("kB", "MB"):
+        if rest < 1000:
+            return f"{rest:,.1f} {unit}"
+        rest /= 1000
+    return f"{rest:,.1f} GB"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieval.cli import EXIT_INTERRUPTED, EXIT_SOME_FAILED
-from retrieval.cli.dedupe.apply import size, undo_command
+from retrieval.cli.dedupe.apply import amount, undo_command
 from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option
 from retrieval.cli.progress import shown
 from retrieval.escape import printable
@@ -52,9 +52,8 @@ def put_back(folder: Path, run: str | None, *, dry_run: bool, progress: Any) -> 
 def summary(report: "RunReport", index_folder: str | None) -> str:
     """Describe to a person what was put back and what was left."""
     lines = [f"left (group {one.group}): {printable(one.reason)}" for one in report.skipped]
-    sidecars = f" and {report.sidecars:,} sidecars" if report.sidecars else ""
     would = "would be " if report.dry_run else ""
-    lines.append(f"{report.photos:,} photos{sidecars} ({size(report.size)}) {would}put back; run {report.run}.")
+    lines.append(f"{amount(report)} {would}put back; run {report.run}.")
     if not (report.photos or report.sidecars or report.skipped):
         lines.append("Nothing was left to put back. Earlier runs: retrieval dedupe runs")
     if report.interrupted:

@@ -1,0 +1,162 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from photos import photo
+from removals import Library, group, plan, tree
+
+from retrieval.cli import main
+from retrieval.dedupe import plan_file
+from retrieval.lock import writing
+
+
+@pytest.fixture
+def library(index, tmp_path, monkeypatch):
+    """A library with a copy, its sidecar, and a plan in plan.csv; the index is the one that commands use."""
+    for name in os.environ:
+        if name.startswith("RETRIEVAL_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RETRIEVAL_INDEX", str(index.folder))
+    library = Library(index, tmp_path / "archive")
+    kept = photo(library.root / "kept.jpg", 1)
+    copy = library.file("b/new\nline.jpg", kept.read_bytes())
+    library.file("b/new\nline.xmp", "edits")
+    library.store().close()
+    plan_file.write(plan(group(1, kept, copy), index=index.folder), Path("plan.csv"))
+    return library
+
+
+def call(*words: object) -> Result:
+    return CliRunner().invoke(main, ["dedupe", *(str(word) for word in words)])
+
+
+def test_apply_runs_undo(library):
+    before = tree(library.root)
+    rehearsed = call("apply", "plan.csv", "--dry-run")
+    assert rehearsed.exit_code == 0
+    assert "1 photo and 1 sidecar (" in rehearsed.stderr
+    assert "would be moved" in rehearsed.stderr
+    assert tree(library.root) == before
+
+    done = call("apply", "plan.csv")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "1 photo and 1 sidecar (" in done.stderr
+    assert str(library.root / ".retrieval-held") in done.stderr
+    assert tree(library.root) != before
+
+    [run] = json.loads(call("runs", "--format", "json").stdout)
+    assert (run["mode"], run["files"], run["state"]) == ("move", 2, "finished")
+    assert f"retrieval dedupe undo {run['run']}" in done.stderr
+    assert call("runs").stdout.splitlines()[0].split("\t") == list(run)
+    assert run["run"] in call("runs", "--format", "table").stdout
+
+    back = call("undo")
+    assert (back.exit_code, back.stdout) == (0, "")
+    assert "1 photo and 1 sidecar (" in back.stderr
+    assert tree(library.root) == before
+    assert json.loads(call("runs", "--format", "json").stdout)[0]["state"] == "undone"
+    assert "Nothing was left" in call("undo", run["run"]).stderr
+
+
+def test_skipped_files_are_named_and_strict_makes_them_an_exit_code(library):
+    (library.root / "b" / "new\nline.jpg").write_bytes(b"edited")
+    done = call("apply", "plan.csv")
+    assert done.exit_code == 0
+    assert "skipped (group 1): " in done.stderr
+    assert r"new\nline.jpg has changed since" in done.stderr
+    assert call("apply", "plan.csv", "--strict").exit_code == 3
+
+
+def test_undo_leaves_what_is_in_the_way(library):
+    call("apply", "plan.csv")
+    (library.root / "b" / "new\nline.jpg").write_bytes(b"in the way")
+    back = call("undo", "--strict")
+    assert back.exit_code == 3
+    assert "left (group 1): there is something at" in back.stderr
+    assert "0 photos and 1 sidecar (" in back.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--trash", "--hardlink"], "choose one"),
+        (["--to", "held", "--delete"], "choose one"),
+        (["--delete"], "--yes-delete-permanently"),
+        (["--kinds", "burst"], "not burst"),
+        (["--kinds", ","], "not nothing"),
+    ],
+)
+def test_wishes_that_do_not_go_together_are_usage_errors(library, words, reason):
+    before = tree(library.root)
+    refused = call("apply", "plan.csv", *words)
+    assert refused.exit_code == 2
+    assert reason in refused.stderr
+    assert tree(library.root) == before
+
+
+def test_hardlinks_of_other_kinds_are_refused(library):
+    refused = call("apply", "plan.csv", "--hardlink", "--kinds", "near")
+    assert refused.exit_code == 1
+    assert "same bytes" in refused.stderr
+
+
+def test_delete_with_all_its_words(library):
+    done = call("apply", "plan.csv", "--delete", "--yes-delete-permanently")
+    assert done.exit_code == 0
+    assert "deleted" in done.stderr
+    assert not (library.root / "b" / "new\nline.jpg").exists()
+    assert "deleted permanently" in call("undo").stderr
+
+
+def test_a_folder_of_choice(library, tmp_path):
+    assert call("apply", "plan.csv", "--to", "held").exit_code == 0
+    assert (tmp_path / "held" / "archive" / "b" / "new\nline.jpg").exists()
+
+
+def test_another_writer(library):
+    with writing(library.folder):
+        for words in (("apply", "plan.csv"), ("undo",)):
+            refused = call(*words)
+            assert refused.exit_code == 1
+            assert refused.stderr.startswith("Error: ")
+
+
+def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(library, monkeypatch):
+    import signal
+
+    from retrieval.dedupe import transfer
+
+    real = transfer.move
+
+    def move(*arguments):
+        if Path(arguments[0]).suffix == ".xmp":  # the first of the two; a second Ctrl-C would stop at once
+            os.kill(os.getpid(), signal.SIGINT)
+        real(*arguments)
+
+    monkeypatch.setattr(transfer, "move", move)
+    stopped = call("apply", "plan.csv")
+    assert stopped.exit_code == 130
+    assert "run the same command again" in stopped.stderr
+    assert "retrieval dedupe undo" in stopped.stderr
+    assert json.loads(call("runs", "--format", "json").stdout)[0]["state"] == "unfinished"
+    assert not (library.root / "b" / "new\nline.jpg").exists()  # the shot in hand was finished
+    assert not (library.root / "b" / "new\nline.xmp").exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 byte"), (999, "999 bytes"), (1500, "1.5 kB"), (2 * 10**10, "20.0 GB")]
+)
+def test_sizes(count, words):
+    from retrieval.cli.dedupe.apply import size
+
+    assert size(count) == words
+
+
+def test_no_run(library):
+    refused = call("undo")
+    assert refused.exit_code == 1
+    assert "nothing to undo" in refused.stderr
+    assert call("runs", "--format", "json").stdout == "[]\n"
