@@ -50,7 +50,7 @@ NOTHING = Agreement(0.0, 1.0, 1.0, 0.0, 0.0)
 
 def agreement(first: Features, second: Features, affine: Affine) -> Agreement:
     """Compare two pictures; `affine` takes places of the first to places of the second."""
-    height, width = first.grey.shape
+    height, width = first.shape
     side = max(height, width)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved: Grey = np.asarray(
@@ -102,7 +102,7 @@ def _blocks(values: NDArray[np.float32], grid: tuple[int, int]) -> Blocks:
 
 def _shared(first: Features, second: Features, affine: Affine) -> Mask:
     """Where both show something, borders apart."""
-    height, width = first.grey.shape
+    height, width = first.shape
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(_inside(second), affine, (width, height), flags=flags) * _inside(first))
 
@@ -111,7 +111,7 @@ def _unframed(picture: Features) -> Grey:
     """The picture with its outermost pixels drawn out over its border, whose edge would outweigh all else."""
     if not any(picture.border):
         return picture.grey
-    height, width = picture.grey.shape
+    height, width = picture.shape
     top, bottom, left, right = picture.border
     inner = picture.grey[top : height - bottom, left : width - right]
     return np.asarray(cv2.copyMakeBorder(inner, top, bottom, left, right, cv2.BORDER_REPLICATE), dtype=np.uint8)
@@ -119,7 +119,7 @@ def _unframed(picture: Features) -> Grey:
 
 def _inside(picture: Features) -> Mask:
     """The picture without its border."""
-    height, width = picture.grey.shape
+    height, width = picture.shape
     top, bottom, left, right = picture.border
     inside = np.zeros((height, width), np.uint8)
     inside[top : height - bottom, left : width - right] = 1

@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from retrieval.dedupe.agreement import Agreement, agreement
-from retrieval.dedupe.features import Features, Grey, extract, mirrored
-from retrieval.dedupe.geometry import Affine, Alignment, Pairs, align, matches
+from retrieval.dedupe.features import Features, extract, mirrored, of_thumbnail
+from retrieval.dedupe.geometry import Affine, Alignment, Pairs, align, all_matches
 from retrieval.records import Look
 
 LARGE_SIDE = 384  # pixels of the longer side, where thumbnails leave doubt
 LARGE_POINTS = 400
 _MAX_RATIO = 2  # between the sides of two pictures that are compared
-_KEPT = 6_000  # features of as many pictures stay in memory: about 300 MB
+_KEPT = 12_000  # features of as many pictures stay in memory: about 300 MB
 _CLEAR_INLIERS, _CLEAR_DISAGREEING, _CLEAR_CORRELATION = 12, 0.01, 0.7
 _SURE_INLIERS = 8
 _MAX_EXCHANGED, _MAX_DISAGREEING, _MIN_CORRELATION = 0.025, 0.4, 0.35
@@ -74,7 +73,7 @@ class Comparer:
                 self._seen.move_to_end(content)
         missing = [content for content in contents if content not in known]
         looks = self._looks(missing) if missing else {}
-        fresh = {content: (extract(grey_of(look.thumbnail)), look.hash) for content, look in looks.items()}
+        fresh = {content: (of_thumbnail(look.thumbnail), look.hash) for content, look in looks.items()}
         with self._lock:
             self._seen.update(fresh)
             while len(self._seen) > _KEPT:
@@ -143,9 +142,8 @@ def same_picture(first: Image.Image, second: Image.Image) -> Verdict | None:
 def lay(others: list[Features], own: Features) -> list[_Laid | None]:
     """Lay each other picture upon the own one, mirrored or not; None where nothing fits."""
     turned = mirrored(own)
-    plain, reflected = matches(own, others), matches(turned, others)
     found: list[_Laid | None] = []
-    for other, *pairs in zip(others, plain, reflected, strict=True):
+    for other, pairs in zip(others, all_matches([own, turned], others), strict=True):
         best = _best_laid((own, turned), other, pairs)
         if (best is None or best.alignment.inliers < _SURE_INLIERS) and min(len(own), len(other)) < _FEW_POINTS:
             best = _whole(own, turned, other) or best
@@ -166,7 +164,7 @@ def _whole(own: Features, turned: Features, other: Features) -> _Laid | None:
     """Try the whole of one picture upon the whole of the other, turned by quarters and mirrored."""
     best = None
     for picture, flipped in ((own, False), (turned, True)):
-        for affine in _quarter_turns(picture.grey, other.grey):
+        for affine in _quarter_turns(picture.shape, other.shape):
             agreed = agreement(picture, other, affine)
             if agreed.correlation >= _WHOLE_CORRELATION and (
                 best is None or agreed.correlation > best.agreement.correlation
@@ -175,9 +173,9 @@ def _whole(own: Features, turned: Features, other: Features) -> _Laid | None:
     return best
 
 
-def _quarter_turns(first: Grey, second: Grey) -> list[Affine]:
+def _quarter_turns(first: tuple[int, int], second: tuple[int, int]) -> list[Affine]:
     """The transforms that take the first's frame to the second's, where the proportions allow it."""
-    (h1, w1), (h2, w2) = first.shape, second.shape
+    (h1, w1), (h2, w2) = first, second
     found = []
     for quarters in range(4):
         cosine, sine = (1, 0, -1, 0)[quarters], (0, 1, 0, -1)[quarters]
@@ -216,11 +214,6 @@ def _closer(first: Image.Image, second: Image.Image) -> _Laid | None:
     if agreed.exchanged > _MAX_EXCHANGED or agreed.disagreeing > _MAX_DISAGREEING:
         return None
     return laid if agreed.correlation >= _MIN_CORRELATION else None
-
-
-def grey_of(thumbnail: bytes) -> Grey:
-    """Decode a thumbnail to grey (height, width)."""
-    return np.asarray(cv2.imdecode(np.frombuffer(thumbnail, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 def _shrunk(image: Image.Image, side: int) -> Image.Image:

@@ -3,7 +3,7 @@
 Mirroring needs no second look at the picture: the descriptor of a mirrored patch is the patch's own, rearranged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,10 +26,21 @@ Border = tuple[int, int, int, int]  # pixels at the top, at the bottom, on the l
 class Features:
     """The points of one picture; n is at most POINTS, and can be 0."""
 
-    grey: Grey  # what they were found in
+    picture: Grey | bytes  # what they were found in, as it is or as a JPEG
     points: NDArray[np.float32]  # (n, 4): x, y in pixels, diameter in pixels, direction in degrees
     descriptors: NDArray[np.uint8]  # (n, 128)
     border: Border  # of one shade, around the picture
+    jpeg_shape: tuple[int, int] = (0, 0)
+
+    @property
+    def grey(self) -> Grey:
+        """The picture (height, width)."""
+        return grey_of(self.picture) if isinstance(self.picture, bytes) else self.picture
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        return self.jpeg_shape if isinstance(self.picture, bytes) else (self.picture.shape[0], self.picture.shape[1])
 
     def __len__(self) -> int:
         """The number of points."""
@@ -47,10 +58,21 @@ def extract(grey: Grey, limit: int = POINTS) -> Features:
     return Features(grey, points, descriptors[:limit].astype(np.uint8), border(grey))
 
 
+def of_thumbnail(thumbnail: bytes) -> Features:
+    """Find the points of a JPEG, and keep that instead of its pixels, which are wanted again in few cases."""
+    grey = grey_of(thumbnail)
+    return replace(extract(grey), picture=thumbnail, jpeg_shape=(grey.shape[0], grey.shape[1]))
+
+
+def grey_of(jpeg: bytes) -> Grey:
+    """Decode a JPEG to grey (height, width)."""
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+
+
 def mirrored(features: Features) -> Features:
     """The features that the mirrored picture has."""
     points = features.points.copy()
-    points[:, 0] = features.grey.shape[1] - 1 - points[:, 0]
+    points[:, 0] = features.shape[1] - 1 - points[:, 0]
     points[:, 3] = (180 - points[:, 3]) % 360
     top, bottom, left, right = features.border
     grey = np.ascontiguousarray(features.grey[:, ::-1])

@@ -38,15 +38,21 @@ class Alignment:
 
 def matches(first: Features, others: list[Features]) -> list[Pairs]:
     """Of each other picture, the points that are each other's best match with those of the first."""
-    if not len(first) or not others:
-        return [np.zeros((0, 2), np.intp) for _ in others]
-    everything = rooted(first.descriptors) @ rooted(np.concatenate([other.descriptors for other in others])).T
-    ends = np.cumsum([len(other) for other in others])[:-1]
-    return [_mutual(part) for part in np.split(everything, ends, axis=1)]
+    return [pairs for (pairs,) in all_matches([first], others)]
+
+
+def all_matches(firsts: list[Features], others: list[Features]) -> list[list[Pairs]]:
+    """Of each other picture, the same with each of several first ones."""
+    if not others:
+        return []
+    theirs = rooted(np.concatenate([other.descriptors for other in others]))
+    everything = rooted(np.concatenate([first.descriptors for first in firsts])) @ theirs.T
+    columns, rows = (np.cumsum([len(one) for one in some])[:-1] for some in (others, firsts))
+    return [[_mutual(block) for block in np.split(part, rows)] for part in np.split(everything, columns, axis=1)]
 
 
 def _mutual(similarity: NDArray[np.float32]) -> Pairs:
-    if not similarity.shape[1]:
+    if not similarity.size:
         return np.zeros((0, 2), np.intp)
     best = similarity.argmax(axis=1)
     own = np.arange(len(best))
@@ -63,7 +69,7 @@ def align(first: Features, second: Features, pairs: Pairs) -> Alignment | None:
     if len(pairs) < MIN_MATCHES:
         return None
     a, b = first.points[pairs[:, 0]].astype(np.float64), second.points[pairs[:, 1]].astype(np.float64)
-    side = max(second.grey.shape)
+    side = max(second.shape)
     agreeing = _agreeing_with_one(a, b, _COARSE * side)
     for tolerance in _TOLERANCES:
         if agreeing.sum() < MIN_MATCHES:
