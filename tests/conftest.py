@@ -1,6 +1,9 @@
 """What several test modules need: the shared folder of real photos, a tiny network, an empty index."""
 
 import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: on a busy machine its threads would spin in vain
+
 from collections.abc import Iterator
 from pathlib import Path
 

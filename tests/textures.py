@@ -37,8 +37,7 @@ def _shape(pen: ImageDraw.ImageDraw, draw: np.random.Generator, size: tuple[int,
     if draw.integers(2):
         pen.ellipse((x - reach, y - reach * 0.6, x + reach, y + reach * 0.6), fill=colour)
     else:
-        corners = draw.uniform(-reach, reach, (4, 2)) + (x, y)
-        pen.polygon([(float(a), float(b)) for a, b in corners], fill=colour)
+        pen.polygon([(x + a, y + b) for a, b in draw.uniform(-reach, reach, (4, 2)).tolist()], fill=colour)
 
 
 def grey(picture: Image.Image) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, select
+from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, select, update
 
 from retrieval.catalogue.database import Database
 from retrieval.catalogue.reader import IN_LIMIT
@@ -69,15 +69,9 @@ class Likenesses:
             found = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 2)
         return found[:, 0], found[:, 1]
 
-    def without_look(self) -> Iterator[list[tuple[int, list[tuple[str, str]]]]]:
-        """Yield contents, in lists, whose look is not known, each with the files (root, relative) that have it."""
-        query = select(ContentTable.id).where(_live(), ~_has(LookTable)).order_by(ContentTable.vector_row)
-        missing = self._ids(query)
-        for some in _parts(missing.tolist()):
-            files: dict[int, list[tuple[str, str]]] = {content: [] for content in some}
-            for copy in self.copies(some):
-                files[copy.content].append((copy.root, copy.relative))
-            yield list(files.items())
+    def without_look(self) -> Ids:
+        """Return the contents whose look is not known: they were indexed before looks were kept."""
+        return self._ids(select(ContentTable.id).where(_live(), ~_has(LookTable)).order_by(ContentTable.vector_row))
 
     def without_sketch(self, rules: int) -> Ids:
         """Return the contents with a look whose sketch is missing, or was drawn by other rules."""
@@ -93,9 +87,18 @@ class Likenesses:
         return self._ids(
             select(SketchTable.content_id)
             .join(ContentTable, ContentTable.id == SketchTable.content_id)
-            .where(_live(), ~_has(ComparedTable, ComparedTable.rules == rules))
+            .where(_live(), ~_has(ComparedTable, ComparedTable.rules.in_((rules, -rules))))
             .order_by(ContentTable.vector_row)
         )
+
+    def incomplete(self, rules: int) -> Ids:
+        """Return the contents that were compared, but not yet within the families that this joined."""
+        return self._ids(select(ComparedTable.content_id).where(ComparedTable.rules == -rules))
+
+    def complete(self, rules: int) -> None:
+        """Record that the families of all compared contents are complete."""
+        with self._database.transaction() as connection:
+            connection.execute(update(ComparedTable).where(ComparedTable.rules == -rules).values(rules=rules))
 
     def _ids(self, query: Select[int]) -> Ids:
         with self._database.transaction() as connection:
@@ -148,7 +151,7 @@ class Likenesses:
         gone = select(ContentTable.id).where(ContentTable.live == 0)
         with self._database.transaction() as connection:
             connection.execute(delete(ComparedTable).where(ComparedTable.content_id.in_(gone)))
-            stale = connection.execute(select(exists().where(ComparedTable.rules != rules))).scalar_one()
+            stale = connection.execute(select(exists().where(ComparedTable.rules.not_in((rules, -rules))))).scalar_one()
             if stale:
                 for table in (ComparedTable, LikenessTable, SketchTable):
                     connection.execute(delete(table))
@@ -164,10 +167,10 @@ class Likenesses:
         self._replace(SketchTable, rows)
 
     def add_compared(self, contents: Iterable[int], found: Collection[Likeness], rules: int) -> None:
-        """Record what comparing some contents with all others found, nothing included."""
+        """Record what comparing some contents with all others found, nothing included; see `incomplete`."""
         with self._database.transaction() as connection:
             _replace(connection, LikenessTable, [_likeness_values(likeness) for likeness in found])
-            _replace(connection, ComparedTable, [{"content_id": content, "rules": rules} for content in contents])
+            _replace(connection, ComparedTable, [{"content_id": content, "rules": -rules} for content in contents])
 
     def add_likenesses(self, found: Collection[Likeness]) -> None:
         """Record likenesses."""

@@ -17,8 +17,11 @@ from retrieval.dedupe.geometry import Affine
 _BLOCKS = 1 / 16  # of the long side: one block's
 _FINEST, _COARSEST = 1 / 200, 1 / 32  # of the long side: structure between these sizes is compared
 _SEEN = 0.3  # of the median block's energy: with less there is nothing to see
+_VISIBLE = 0.3  # grey levels, root mean square: with less, rounding is all that two pictures have in common
 _AGREES = 0.35  # correlation of a block
 _COVERED = 0.4  # of a block
+
+_MARGIN = np.ones((5, 5), np.uint8)  # along the edges of what both show, where they run into what one alone shows
 
 Blocks = NDArray[np.float32]
 Mask = NDArray[np.uint8]  # (height, width): 1 or 0
@@ -58,11 +61,11 @@ def agreement(first: Features, second: Features, affine: Affine) -> Agreement:
         dtype=np.uint8,
     )
     shared = _shared(first, second, affine)
-    overlap = cv2.erode(shared, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    overlap = np.asarray(cv2.erode(shared, _MARGIN, borderType=cv2.BORDER_CONSTANT, borderValue=0), dtype=np.uint8)
     x, y = (_structure(picture, side) * overlap for picture in (_unframed(first), moved))
     grid = (max(1, round(width / (side * _BLOCKS))), max(1, round(height / (side * _BLOCKS))))
     covered = _blocks(overlap.astype(np.float32), grid)
-    if not (covered > _COVERED).any():
+    if not (covered > _COVERED).any() or min(_strength(x, overlap), _strength(y, overlap)) < _VISIBLE:
         return NOTHING
     missing = _missing(_blocks(x * x, grid), _blocks(y * y, grid), _blocks(x * y, grid), covered)
     correlation = float((x * y).sum() / max(float(np.sqrt((x * x).sum() * (y * y).sum())), 1e-6))
@@ -94,6 +97,16 @@ def _structure(picture: Grey, side: int) -> NDArray[np.float32]:
     fine = cv2.GaussianBlur(values, (0, 0), max(0.8, side * _FINEST))
     structure: NDArray[np.float32] = fine - cv2.GaussianBlur(values, (0, 0), max(2.0, side * _COARSEST))
     return structure
+
+
+def _strength(structure: NDArray[np.float32], inside: Mask) -> float:
+    """Root mean square of structure, in grey levels."""
+    return float(np.sqrt((structure**2).sum() / max(float(inside.sum()), 1.0)))
+
+
+def strength(picture: Features) -> float:
+    """How much there is to see in a picture, in grey levels: skies and gradients have less than 3, birds 6 and more."""
+    return _strength(_structure(picture.grey, max(picture.shape)), np.ones(picture.shape, np.uint8))
 
 
 def _blocks(values: NDArray[np.float32], grid: tuple[int, int]) -> Blocks:

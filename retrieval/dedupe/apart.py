@@ -8,20 +8,20 @@ from retrieval.catalogue.likeness import Copy
 from retrieval.dedupe.group import sequences
 
 BURST_GAP_S = 2.0  # between two shots of a burst
-MOMENTS_S = 60.0  # two times of one camera this close together are two shots, not one edited: nobody edits so fast
 
 
-def moments_apart(first: Copy, second: Copy) -> bool:
-    """Tell whether one camera took two photos moments apart: then they are two, however alike they look.
+def shot_apart(first: Copy, second: Copy) -> bool:
+    """Tell whether one camera took two photos at different times: then they are two, however alike they look.
 
-    A copy whose program dropped the fraction of the second is not taken for another shot.
+    A trail camera shows the same empty meadow for weeks. A copy whose program dropped the fraction of the second is not
+    taken for another shot.
     """
     if not first.camera or first.camera != second.camera or not first.taken_at or not second.taken_at:
         return False
     one, other = (_local(copy.taken_at) for copy in (first, second))
     if one.replace(microsecond=0) == other.replace(microsecond=0) and not (one.microsecond and other.microsecond):
         return False
-    return 0 < abs((one - other).total_seconds()) <= MOMENTS_S
+    return one != other
 
 
 def bursts(copies: Iterable[Copy]) -> Iterator[list[Copy]]:

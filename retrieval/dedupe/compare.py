@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retrieval.dedupe.agreement import Agreement, agreement
+from retrieval.dedupe.agreement import Agreement, agreement, strength
 from retrieval.dedupe.features import Features, extract, mirrored, of_thumbnail
 from retrieval.dedupe.geometry import Affine, Alignment, Pairs, align, all_matches
 from retrieval.records import Look
@@ -29,6 +29,7 @@ _MAX_EXCHANGED, _MAX_DISAGREEING, _MIN_CORRELATION = 0.025, 0.4, 0.35
 _FEW_POINTS = 60  # a picture with fewer may be soft or tiny: then it is also tried as a whole ...
 _LOOKS = 3  # ... and larger, with so many of its candidates: a bird far off in an empty sky
 _WHOLE_CORRELATION = 0.85
+_MIN_STRENGTH = 4.0  # grey levels: of two skies or gradients it says nothing that they correlate
 _IDENTICAL = 0.998  # correlation of thumbnails of one and the same picture
 
 Pixels = NDArray[np.uint8]  # (height, width, 3)
@@ -162,6 +163,8 @@ def _best_laid(pictures: tuple[Features, Features], other: Features, pairs: list
 
 def _whole(own: Features, turned: Features, other: Features) -> _Laid | None:
     """Try the whole of one picture upon the whole of the other, turned by quarters and mirrored."""
+    if min(strength(own), strength(other)) < _MIN_STRENGTH:
+        return None
     best = None
     for picture, flipped in ((own, False), (turned, True)):
         for affine in _quarter_turns(picture.shape, other.shape):

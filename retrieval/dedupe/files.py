@@ -9,7 +9,7 @@ from retrieval.catalogue.likeness import Copy
 from retrieval.dedupe.keep import Candidate, KeepRule, ordered
 from retrieval.dedupe.plan import PlannedFile
 from retrieval.dedupe.shots import Shots
-from retrieval.formats import PHOTO_SUFFIXES
+from retrieval.formats import PHOTO_SUFFIXES, RAW_SUFFIXES
 from retrieval.manifest import Manifest
 
 
@@ -98,6 +98,7 @@ class Files:
             has_place=copy.latitude is not None,
             camera=copy.camera,
             lens=copy.lens,
+            has_raw=any(other.suffix.lower() in RAW_SUFFIXES for other in rest),
             sidecars=sum(other.suffix.lower() not in PHOTO_SUFFIXES for other in rest),
         )
 

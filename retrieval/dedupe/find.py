@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retrieval.catalogue.likeness import Copy, Likeness
 from retrieval.dedupe import keep
-from retrieval.dedupe.apart import bursts, moments_apart
+from retrieval.dedupe.apart import bursts, shot_apart
 from retrieval.dedupe.files import Files, Node, Scope, distinct
 from retrieval.dedupe.group import stars
 from retrieval.dedupe.plan import Action, Group, Kind, Member, Plan
@@ -54,7 +54,7 @@ def find(store: Store, options: FindOptions, progress: Callable[[Progress], None
             store.reload()
             compared = LookAlikes(store, options.workers, progress).update()
     groups = _Groups(store, options, kinds, Files(store.manifest, options.scope, rules))
-    removable = [*groups.exact(), *groups.alike()]
+    removable = whole_shots([*groups.exact(), *groups.alike()])
     apart = [*groups.bursts(), *groups.raw_twins()]
     in_plan = removable if options.kinds is None else [*removable, *apart]
     plan = Plan(
@@ -115,7 +115,7 @@ class _Groups:
 
     def _is_other_shot(self, node: Node, other: Node) -> bool:
         """A burst's photos are no copies of each other, nor are RAW and JPEG of one shot."""
-        return not moments_apart(node.copy, other.copy) and other.path not in self.files.rest_of_shot(node.path)
+        return not shot_apart(node.copy, other.copy) and other.path not in self.files.rest_of_shot(node.path)
 
     def bursts(self) -> Iterator[Group]:
         """Photos of one camera, moments apart; of duplicates and of RAW and JPEG only one is counted."""
@@ -163,6 +163,27 @@ class _Groups:
     def _why(self, keeper: Node, members: Iterable[Member]) -> str:
         others = [self.files.known[member.file.path].candidate for member in members]
         return keep.why(keeper.candidate, others, self.files.rules)
+
+
+def whole_shots(groups: Sequence[Group]) -> list[Group]:
+    """Keep what cannot leave as a whole: a photo whose RAW, or other twin, has no copy that stays."""
+    found = list(groups)
+    while True:
+        going = {m.file.path for group in found for m in group.members if m.action is Action.REMOVE}
+        kept = [replace(group, members=tuple(_with_twins(m, going) for m in group.members)) for group in found]
+        if kept == found:
+            return found
+        found = kept
+
+
+def _with_twins(member: Member, going: set[Path]) -> Member:
+    if member.action is Action.KEEP:
+        return member
+    staying = [path for path in member.along if path.suffix.lower() in PHOTO_SUFFIXES and path not in going]
+    if not staying:
+        return member
+    reason = f"{member.reason}; stays, for {staying[0].name} of its shot has no copy that stays"
+    return replace(member, action=Action.KEEP, reason=reason, along=())
 
 
 def _by_content(copies: Iterable[Copy]) -> dict[int, list[Copy]]:

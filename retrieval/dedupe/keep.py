@@ -14,7 +14,7 @@ from retrieval.formats import PHOTO_SUFFIXES, RAW_SUFFIXES
 
 # What `--keep` takes, and what each prefers.
 RULES = {
-    "raw": "camera RAW before all other formats",
+    "raw": "camera RAW before all other formats, and pictures with their RAW beside them before others",
     "format:A>B": "formats in this order, such as format:raw>heic>jpg; others after them",
     "resolution": "more pixels",
     "bytes": "more bytes: less compressed",
@@ -38,6 +38,7 @@ class Candidate:
     has_place: bool = False
     camera: str | None = None
     lens: str | None = None
+    has_raw: bool = False  # the RAW of the same shot lies beside it
     sidecars: int = 0  # files beside it that hold somebody's work on it
 
     @property
@@ -158,7 +159,7 @@ def _path_rank(candidate: Candidate, folder: str) -> int:
 
 
 _RANKS: dict[str, Callable[[Candidate, str], int]] = {
-    "raw": lambda candidate, _: 0 if candidate.is_raw else 1,
+    "raw": lambda candidate, _: 0 if candidate.is_raw else 1 if candidate.has_raw else 2,
     "format": _format_rank,
     "resolution": lambda candidate, _: -words.pixels(candidate.file),
     "bytes": lambda candidate, _: -candidate.file.size,
@@ -203,7 +204,7 @@ def _metadata_words(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> s
 
 
 _WORDS: dict[str, Callable[[Candidate, Sequence[Candidate], str], str]] = {
-    "raw": lambda keeper, beaten, value: "RAW",
+    "raw": lambda keeper, beaten, value: "RAW" if keeper.is_raw else "its RAW is beside it",
     "format": lambda keeper, beaten, value: f"preferred format: {_format_name(keeper)}",
     "resolution": _resolution_words,
     "bytes": _bytes_words,

@@ -50,17 +50,25 @@ class LookAlikes:
         fresh = self._known.uncompared(RULES)
         if len(fresh):
             self._compare(fresh)
-            self._complete(set(fresh.tolist()))
+        incomplete = self._known.incomplete(RULES)
+        self._complete(set(incomplete.tolist()))
+        self._known.complete(RULES)
         return len(fresh)
 
     def _look(self) -> None:
         """Decode what was indexed before looks were kept."""
-        for contents in self._known.without_look():
-            found = {content: self._look_of(files) for content, files in contents}
-            self._known.add_looks({content: one for content, one in found.items() if one})
+        missing = self._known.without_look()
+        done = 0
+        for some in _parts(missing, _RECORDED):
+            jobs = ((partial(self._look_of, content), 0) for content in some.tolist())
+            found = ahead(jobs, workers=self._workers, window=2 * self._workers, budget=0)
+            looks = {content: one for content, one in zip(some.tolist(), found, strict=True) if one}
+            self._known.add_looks(looks)
+            done += len(some)
+            self._progress(Progress("looking", done, len(missing)))
 
-    def _look_of(self, files: list[tuple[str, str]]) -> Look | None:
-        image = self._picture(files, LARGE_SIDE)
+    def _look_of(self, content: int) -> Look | None:
+        image = self._decode(content, LARGE_SIDE)
         return look(image) if image else None
 
     def _sketch(self) -> None:
@@ -118,17 +126,15 @@ class LookAlikes:
         return Candidates(content, others, theirs @ own)
 
     def _decode(self, content: int, side: int | None) -> Image.Image | None:
-        files = [(copy.root, copy.relative) for copy in self._known.copies([content])]
-        return self._picture(files, side)
-
-    def _picture(self, files: Iterable[tuple[str, str]], side: int | None) -> Image.Image | None:
-        """The picture in the first of some files that can be read; about `side` pixels on its longer side."""
-        for root, relative in files:
-            path = self._store.manifest.path_of(root, relative)
+        """The picture in the first of its files that can be read; about `side` pixels on its longer side."""
+        for copy in self._known.copies([content]):
+            path = self._store.manifest.path_of(copy.root, copy.relative)
             try:
-                data = archive.read(path).data
+                read = archive.read(path)
+                if read.hash != copy.hash:
+                    continue  # changed since it was indexed: not what is being compared
                 size = (side, side) if side else None
-                image = decode(data, name=path.name, at_least=size, allow_truncated=True).image
+                image = decode(read.data, name=path.name, at_least=size, allow_truncated=True).image
             except PhotoError:
                 continue
             if side:

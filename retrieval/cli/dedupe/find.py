@@ -101,7 +101,7 @@ def command(
     """
     from retrieval.index import Index
 
-    _refuse_existing(overwrite, output, html)
+    _check_targets(overwrite, output, html)
     folder = choose_index(index_folder, archives)
     try:
         with Index.open(folder, **given(workers=options.pop("workers"))) as index, shown(progress) as show:
@@ -154,9 +154,13 @@ def _options(
     return FindOptions(kinds=wanted, scope=scope, workers=index.embedder.workers, **chosen)
 
 
-def _refuse_existing(overwrite: bool, *files: Path | None) -> None:
+def _check_targets(overwrite: bool, *files: Path | None) -> None:
     """Before minutes of work: a plan that a person may have edited is not replaced unasked."""
-    for file in files:
+    for file, suffixes in zip(files, ((".csv", ".json"), (".html",)), strict=True):
+        if file is not None and file.suffix.lower() not in suffixes:
+            raise DedupeError(f"{file} cannot be written: end it in {' or '.join(suffixes)}")
+        if file is not None and not file.absolute().parent.is_dir():
+            raise DedupeError(f"there is no folder {file.parent}: make it, or choose another place for {file.name}")
         if file is not None and file.exists() and not overwrite:
             raise DedupeError(f"{file} exists already: choose another name, or say --overwrite")
 

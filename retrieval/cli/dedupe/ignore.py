@@ -30,7 +30,10 @@ def command(photos: tuple[Path, ...], index_folder: str | None, take_back: bool,
             return
         count = index.ignore(photos, take_back=take_back)
     pairs = f"{count:,} pair{'' if count == 1 else 's'}"
-    say(f"{pairs} may be told duplicates again." if take_back else f"{pairs} will not be told duplicates any more.")
+    if not count:
+        say("Nothing to take back: nobody said so." if take_back else "That was said before: nothing changes.")
+    else:
+        say(f"{pairs} may be told duplicates again." if take_back else f"{pairs} will not be told duplicates any more.")
 
 
 def _names(paths: list[Path]) -> str:
