@@ -26,8 +26,9 @@ _KEPT = 12_000  # features of as many pictures stay in memory: about 300 MB
 _CLEAR_INLIERS, _CLEAR_DISAGREEING, _CLEAR_CORRELATION = 12, 0.01, 0.7
 _SURE_INLIERS = 8
 _MAX_EXCHANGED, _MAX_DISAGREEING, _MIN_CORRELATION = 0.025, 0.4, 0.35
-_FEW_POINTS = 60  # a picture with fewer may be soft or tiny: then it is also tried as a whole ...
-_LOOKS = 3  # ... and larger, with so many of its candidates: a bird far off in an empty sky
+_FEW_POINTS = 60  # a picture with fewer may be soft or tiny: then it is also tried as a whole
+_SOFT_POINTS = 40  # one with fewer is also looked at larger, with ...
+_LOOKS = 3  # ... so many of its candidates: a bird far off in an empty sky
 _WHOLE_CORRELATION = 0.85
 _MIN_STRENGTH = 4.0  # grey levels: of two skies or gradients it says nothing that they correlate
 _IDENTICAL = 0.998  # correlation of thumbnails of one and the same picture
@@ -93,7 +94,7 @@ class Comparer:
         for other, lying in zip(others, laid, strict=True):
             if lying is None:
                 looks += 1
-                if looks > _LOOKS or min(len(own), len(found[other][0])) >= _FEW_POINTS:
+                if looks > _LOOKS or min(len(own), len(found[other][0])) >= _SOFT_POINTS:
                     continue
             distance = (int.from_bytes(own_hash) ^ int.from_bytes(found[other][1])).bit_count()
             verdict = self._judged(content, other, lying, distance)
