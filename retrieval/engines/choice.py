@@ -86,7 +86,8 @@ def choose(engine: str, device: str, precision: str) -> str:
         return engine
     if engine == "torch" or device not in ("auto", "cpu") or (device == "auto" and _accelerated()):
         return "torch"
-    return "openvino" if precision in ("auto", *_possible()) else "torch"
+    possible = _possible()
+    return "openvino" if precision in possible or (possible and precision == "auto") else "torch"
 
 
 def _possible() -> tuple[str, ...]:
