@@ -52,7 +52,7 @@ class OpenVinoEngine:
             raise ValueError(f"images are {images.dtype} {images.shape[1:]}, the network takes uint8 {expected}")
         if not len(images):
             return np.zeros((0, self._dimension), np.float32), np.zeros((0, self._classes), np.float32)
-        batch = openvino.Tensor(np.require(images, requirements="CW"), shared_memory=True)  # it takes no other
+        batch = openvino.Tensor(np.require(images, requirements=["C", "W"]), shared_memory=True)  # it takes no other
         with self._turn:
             self._request.infer([batch])
             features, *logits = (np.array(tensor.data) for tensor in self._request.output_tensors)
