@@ -45,9 +45,10 @@ class Embedder:
     """One network with its way of preparing photos.
 
     `model` is a known name, hf://owner/repository or a checkpoint file; "auto" is the flagship, or the compact model of
-    this package where the flagship cannot be had, of which `notify` then tells. Weights are looked for and loaded at
-    the first use that needs them. `expected` is what an index was made with: its input size serves before anything is
-    loaded, and other weights raise ModelMismatchError.
+    this package where the flagship cannot be had, of which `notify` then tells. `engine` is "auto", "torch" or
+    "openvino"; `device` is "auto", "cpu", "cuda", "cuda:N" or "mps"; `precision` is "auto", "fp32", "bf16" or "fp16".
+    Weights are looked for and loaded at the first use that needs them. `expected` is what an index was made with: its
+    input size serves before anything is loaded, and other weights raise ModelMismatchError.
     """
 
     def __init__(
