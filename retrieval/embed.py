@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from retrieval.ahead import ahead
 from retrieval.decode import MAX_PIXELS
+from retrieval.engines import choice
+from retrieval.engines.choice import Engine
 from retrieval.errors import ModelMismatchError, PhotoError
 from retrieval.manifest import Model
 from retrieval.models import zoo
@@ -24,9 +26,6 @@ from retrieval.models.head import Head, most_probable
 from retrieval.models.known import AUTO, COMPACT
 from retrieval.prepare import Image, Pixels, Preparation, Prepared, name_of
 from retrieval.records import Embedding, Failure, Outcome, Source
-
-if TYPE_CHECKING:  # torch takes more than a second to import: only what runs the network loads it
-    from retrieval.engines.torch import TorchEngine
 
 AHEAD_FILES = 256
 AHEAD_BYTES = 256 * 2**20  # of files begun and not yet consumed: one RAW can have 100 MB
@@ -37,7 +36,7 @@ BATCH_SIZES = {"cpu": 8, "cuda": 128, "mps": 32}
 
 
 class _Loaded(NamedTuple):
-    engine: "TorchEngine"
+    engine: Engine
     model: Model
     head: Head
 
@@ -46,15 +45,17 @@ class Embedder:
     """One network with its way of preparing photos.
 
     `model` is a known name, hf://owner/repository or a checkpoint file; "auto" is the flagship, or the compact model of
-    this package where the flagship cannot be had, of which `notify` then tells. Weights are looked for and loaded at
-    the first use that needs them. `expected` is what an index was made with: its input size serves before anything is
-    loaded, and other weights raise ModelMismatchError.
+    this package where the flagship cannot be had, of which `notify` then tells. `engine` is "auto", "torch" or
+    "openvino"; `device` is "auto", "cpu", "cuda", "cuda:N" or "mps"; `precision` is "auto", "fp32", "bf16" or "fp16".
+    Weights are looked for and loaded at the first use that needs them. `expected` is what an index was made with: its
+    input size serves before anything is loaded, and other weights raise ModelMismatchError.
     """
 
     def __init__(
         self,
         model: str = AUTO,
         *,
+        engine: str = "auto",
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
@@ -67,6 +68,7 @@ class Embedder:
         self.workers = workers or available_cores()
         self.passes = 0  # photos put through the network since this object was made
         self._source = model
+        self._engine = engine
         self._device = device
         self._precision = expected.precision if expected else precision
         self._batch_size = batch_size
@@ -201,23 +203,21 @@ class Embedder:
             raise ModelMismatchError(_other_weights(self._expected, weights))
         if weights.note:
             self._notify(weights.note)
-        from retrieval.engines.torch import TorchEngine
-        from retrieval.models import checkpoint
-
-        loaded = checkpoint.load(weights.path)
-        engine = TorchEngine(loaded, device=self._device, precision=self._precision)
+        engine, head, label_kind = choice.start(
+            weights, engine=self._engine, device=self._device, precision=self._precision
+        )
         model = Model(
             name=weights.name,
             source=weights.source,
             sha256=weights.sha256,
-            height=loaded.transform.height,
-            width=loaded.transform.width,
-            dimension=loaded.config.width,
-            classes=loaded.config.classes,
+            height=engine.transform.height,
+            width=engine.transform.width,
+            dimension=head.weight.shape[1],
+            classes=len(head.labels),
             precision=engine.precision,
-            label_kind=loaded.label_kind,
+            label_kind=label_kind,
         )
-        return _Loaded(engine, model, Head.of(loaded))
+        return _Loaded(engine, model, head)
 
     def _batch_limit(self) -> int:
         return self._batch_size or BATCH_SIZES[self._load().engine.device.partition(":")[0]]

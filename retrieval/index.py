@@ -27,6 +27,7 @@ from retrieval.verify import Verification, verify
 class EmbedderOptions(TypedDict, total=False):
     """How an index runs its network; see Embedder."""
 
+    engine: str
     device: str
     precision: str
     batch_size: int | None

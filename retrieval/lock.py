@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from retrieval.errors import IndexLockedError
 
 LOCK_NAME = "writer.lock"
@@ -21,6 +19,8 @@ OWNER_NAME = "writer.json"  # apart from the lock: taking a lock may empty its f
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Hold the index for writing; raise IndexLockedError at once, naming the owner, if another process does."""
+    from filelock import FileLock, Timeout  # readers do without
+
     lock = FileLock(folder / LOCK_NAME, is_singleton=False)
     try:
         lock.acquire(timeout=0)

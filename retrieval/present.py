@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from retrieval.escape import csv_line, dump_json, printable, tsv_line
 from retrieval.records import Answer, Hit
+
+if TYPE_CHECKING:  # only tables for a screen load it
+    from rich.table import Table
 
 COLUMNS = ("query", "kind", "rank", "score", "path", "species", "probability", "taken_at", "failure", "label_kind")
 GENERAL = "general labels, no species identification:"
@@ -134,7 +133,10 @@ def _table(answer: Answer, relative: bool, hits: bool, width: int | None) -> str
     return "".join(lines)
 
 
-def _hit_table(hits: Sequence[Hit], relative: bool, label: str) -> Table:
+def _hit_table(hits: Sequence[Hit], relative: bool, label: str) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right")
@@ -154,8 +156,10 @@ def _hit_table(hits: Sequence[Hit], relative: bool, label: str) -> Table:
     return table
 
 
-def render(table: Table, width: int | None = None) -> str:
+def render(table: "Table", width: int | None = None) -> str:
     """Lay a table out for a screen of this width, or for a file."""
+    from rich.console import Console
+
     console = Console(file=io.StringIO(), width=width or UNBOUNDED_WIDTH, markup=False, highlight=False, emoji=False)
     with console.capture() as capture:
         console.print(table)

@@ -342,7 +342,7 @@ def test_an_index_keeps_its_model(index, tmp_path, model):
     with pytest.raises(ModelMismatchError, match="models do not mix"):
         Index.open(index.folder, model=str(other))
     with pytest.raises(ModelMismatchError, match="precisions do not mix"):
-        Index.open(index.folder, precision="bf16")
+        Index.open(index.folder, precision="fp16")
     moved = tmp_path / "moved.safetensors"
     shutil.copy(model, moved)
     with Index.open(index.folder, model=str(moved)) as same:

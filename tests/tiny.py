@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from retrieval.models import checkpoint
-from retrieval.models.checkpoint import Checkpoint, InputTransform
+from retrieval.models.checkpoint import Checkpoint
 from retrieval.models.known import LabelKind
+from retrieval.models.transform import InputTransform
 from retrieval.models.vit import VisionTransformer, VitConfig
 
 

@@ -52,6 +52,12 @@ def network_options(function: Function) -> Function:
                 metavar="auto|cpu|cuda|mps",
                 help="Where the network runs.",
             ),
+            click.option(
+                "--engine",
+                type=click.Choice(["auto", "torch", "openvino"]),
+                envvar="RETRIEVAL_ENGINE",
+                help="What runs the network; auto is openvino on a CPU, else torch.",
+            ),
             click.option("-b", "--batch-size", type=click.IntRange(min=1), help="Photos per network pass."),
             click.option(
                 "-j", "--workers", type=click.IntRange(min=1), help="Threads that decode; by default one a core."

@@ -18,19 +18,10 @@ from retrieval.errors import CheckpointError
 from retrieval.escape import printable
 from retrieval.models import architecture, weightfile
 from retrieval.models.known import LabelKind
+from retrieval.models.transform import InputTransform
 from retrieval.models.vit import VisionTransformer, VitConfig, resize_position_table
 
 FORMAT_VERSION = "v0.8.4"  # of birder, whose file format `save` writes
-
-
-@dataclass(frozen=True, slots=True)
-class InputTransform:
-    """How an upright RGB photo becomes the network's input: resized to height x width, scaled, normalised."""
-
-    height: int  # pixels
-    width: int
-    mean: tuple[float, float, float]  # of R, G and B on the scale 0 to 1
-    std: tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

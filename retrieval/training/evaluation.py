@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from retrieval.errors import ArchiveError
-from retrieval.models.checkpoint import InputTransform
+from retrieval.models.transform import InputTransform
 from retrieval.models.vit import VisionTransformer
 from retrieval.search import exact
 from retrieval.training import bundle

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from retrieval.durable import replacing
 from retrieval.errors import CheckpointError
-from retrieval.models.checkpoint import InputTransform
+from retrieval.models.transform import InputTransform
 from retrieval.models.vit import VitConfig
 
 FORMAT = 1

@@ -14,7 +14,8 @@ import torch
 
 from retrieval.engines.torch import TorchEngine
 from retrieval.models import checkpoint
-from retrieval.models.checkpoint import Checkpoint, InputTransform
+from retrieval.models.checkpoint import Checkpoint
+from retrieval.models.transform import InputTransform
 from retrieval.models.vit import VisionTransformer, VitConfig
 
 FLAGSHIP_SIZE = VitConfig((384, 384), 16, 768, 12, 12, 3072, registers=4, class_token=True, classes=735)

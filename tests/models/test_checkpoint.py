@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from retrieval.errors import CheckpointError
 from retrieval.models import checkpoint
-from retrieval.models.checkpoint import Checkpoint, InputTransform
+from retrieval.models.checkpoint import Checkpoint
+from retrieval.models.transform import InputTransform
 
 Contents = dict[str, Any]
 LEGACY = {

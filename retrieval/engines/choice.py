@@ -1,0 +1,127 @@
+"""Which engine runs a network: OpenVINO on CPUs, torch on everything else, or what the user says."""
+
+import ctypes
+import os
+import platform
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import ModelError
+from retrieval.models.head import Head
+from retrieval.models.known import LabelKind
+from retrieval.models.transform import InputTransform
+from retrieval.models.zoo import Weights
+
+if TYPE_CHECKING:  # comes with torch
+    from retrieval.models.checkpoint import Checkpoint
+
+Floats = NDArray[np.float32]
+ENGINES = ("auto", "torch", "openvino")
+
+
+class Engine(Protocol):
+    """A network that is ready to run."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs: cpu, cuda, cuda:N or mps."""
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic of its matrix products."""
+
+    @property
+    def transform(self) -> InputTransform:
+        """What it takes."""
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3)."""
+
+
+class Started(NamedTuple):
+    """A network in its engine, and what else its file told."""
+
+    engine: Engine
+    head: Head
+    label_kind: LabelKind
+
+
+def start(weights: Weights, *, engine: str = "auto", device: str = "auto", precision: str = "auto") -> Started:
+    """Load a network into the engine that serves it best here; see `choose`. torch is imported only if that needs it.
+
+    Raises CheckpointError for weights that cannot be used, ModelError for what cannot be had on this machine.
+    """
+    if choose(engine, device, precision) == "torch":
+        from retrieval.engines.torch import TorchEngine
+        from retrieval.models import checkpoint
+
+        loaded = checkpoint.load(weights.path)
+        return Started(TorchEngine(loaded, device=device, precision=precision), Head.of(loaded), loaded.label_kind)
+    from retrieval.engines.openvino import OpenVinoEngine
+    from retrieval.engines.openvino_cache import converted
+
+    network = converted(weights.sha256, partial(_checkpoint, weights.path))
+    return Started(OpenVinoEngine(network, precision=precision), network.head, network.label_kind)
+
+
+def choose(engine: str, device: str, precision: str) -> str:
+    """Return "openvino" or "torch"; "auto" is OpenVINO on a CPU wherever it can do what is asked, else torch.
+
+    Raises ModelError if OpenVINO is asked for what it cannot do.
+    """
+    if engine not in ENGINES:
+        raise ModelError(f"There is no engine '{engine}'. Choose one of: {', '.join(ENGINES)}.")
+    if engine == "openvino":
+        if device not in ("auto", "cpu"):
+            raise ModelError(
+                f"OpenVINO runs on the CPU here, not on '{device}'. Choose --device cpu, or --engine torch."
+            )
+        if not _possible():
+            raise ModelError("OpenVINO cannot be loaded here: install it (`pip install openvino`), or --engine torch.")
+        return engine
+    if engine == "torch" or device not in ("auto", "cpu") or (device == "auto" and _accelerated()):
+        return "torch"
+    possible = _possible()
+    return "openvino" if precision in possible or (possible and precision == "auto") else "torch"
+
+
+def _possible() -> tuple[str, ...]:
+    """The precisions that OpenVINO offers; none where there is no OpenVINO."""
+    try:
+        from retrieval.engines.openvino import precisions
+    except ImportError:
+        return ()
+    return precisions()
+
+
+def _accelerated() -> bool:
+    """Whether "auto" is another device than the CPU. Loads torch only where that may be."""
+    if not _may_be_accelerated():
+        return False
+    from retrieval.engines.torch import choose_device
+
+    return choose_device("auto") != "cpu"
+
+
+def _may_be_accelerated() -> bool:
+    """Whether there is a driver that torch could use."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return Path("/dev/kfd").exists()  # AMD's driver
+    return True
+
+
+def _checkpoint(path: Path) -> "Checkpoint":
+    from retrieval.models import checkpoint
+
+    return checkpoint.load(path)

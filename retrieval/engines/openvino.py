@@ -1,0 +1,73 @@
+"""The network run by OpenVINO on a CPU: pixels in, features and logits out, without torch.
+
+Faster there than torch, and started before torch is imported. In one precision the engines differ by less than storage
+rounds away: on 200 bird photos through DeiT-tiny in fp32 by at most 1e-6 in a component of the unit vector, where half
+precision moves one by up to 1.2e-4.
+"""
+
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.engines.openvino_cache import Converted
+from retrieval.engines.openvino_quiet import openvino
+from retrieval.errors import ModelError
+
+Floats = NDArray[np.float32]
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenVinoEngine:
+    """One network on the CPU.
+
+    `precision` is "auto", "fp32" or, where the processor computes in it, "bf16". Raises ModelError if it cannot be had.
+    """
+
+    device = "cpu"
+
+    def __init__(self, network: Converted, *, precision: str = "auto") -> None:
+        possible = precisions()
+        self.precision = possible[-1] if precision == "auto" else precision
+        if self.precision not in possible:
+            raise ModelError(
+                f"OpenVINO does not compute in '{precision}' on this processor. Choose one of: auto, "
+                f"{', '.join(possible)}; or another engine with --engine."
+            )
+        self.transform = network.transform
+        self._classes = len(network.head.labels)
+        self._dimension = network.head.weight.shape[1]
+        self._request = _compiled(network, self.precision).create_infer_request()
+        self._turn = Lock()  # a request holds one batch, and uses every core for it
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3).
+
+        Raises ValueError if the images have another size than the network.
+        """
+        expected = (self.transform.height, self.transform.width, 3)
+        if images.dtype != np.uint8 or images.shape[1:] != expected:
+            raise ValueError(f"images are {images.dtype} {images.shape[1:]}, the network takes uint8 {expected}")
+        if not len(images):
+            return np.zeros((0, self._dimension), np.float32), np.zeros((0, self._classes), np.float32)
+        batch = openvino.Tensor(np.require(images, requirements=["C", "W"]), shared_memory=True)  # it takes no other
+        with self._turn:
+            self._request.infer([batch])
+            features, *logits = (np.array(tensor.data) for tensor in self._request.output_tensors)
+        return features, logits[0] if logits else np.zeros((len(images), 0), np.float32)
+
+
+@cache
+def precisions() -> tuple[str, ...]:
+    """The precisions in which OpenVINO computes on this processor, the fastest last."""
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("fp32", "bf16") if "BF16" in capabilities else ("fp32",)
+
+
+def _compiled(network: Converted, precision: str) -> Any:
+    settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    if network.folder is not None:  # OPTIMIZE_SIZE keeps the weights out of it: they are mapped from the graph's file
+        settings |= {"CACHE_DIR": str(network.folder / f"compiled-{precision}"), "CACHE_MODE": "OPTIMIZE_SIZE"}
+    return openvino.Core().compile_model(network.model, "CPU", settings)
