@@ -73,14 +73,13 @@ def end_to_end(
     originals: Tensor,
     weights: LossWeights,
     fading: float,
-    kept: Tensor | None = None,
 ) -> Losses:
     """The student as it will be used, against the teacher on the same images (n, 3, height, width).
 
     `edited` (k, 3, height, width) are edits of the images `originals` (k,), and ought to look as these do to the
-    teacher. `fading` is what is left of the blocks' weight, 1 to 0. With `kept`, the teacher saw these patches only.
+    teacher. `fading` is what is left of the blocks' weight, 1 to 0.
     """
-    own = trace(student, images, kept)
+    own = trace(student, images)
     patches, _ = relative_error(own.tokens, seen.tokens)
     errors = [relative_error(a, b) for a, b in zip(own.steps, seen.steps, strict=True)]
     blocks, class_tokens = (torch.stack(kind) for kind in zip(*errors, strict=True))
@@ -89,10 +88,8 @@ def end_to_end(
         "patches": patches,
         "blocks": blocks.mean() + weights.class_token * class_tokens.mean(),
         "logits": _divergence(own.logits, seen.logits, weights.temperature),
-        "edits": patches * 0,
+        "edits": _features_error(student(edited)[0], seen.features[originals]) if len(originals) else patches * 0,
     }
-    if len(originals):  # of all patches: an edit moves what was seen to other places
-        parts["edits"] = _features_error(trace(student, edited).features, seen.features[originals])
     total = (
         weights.features * parts["features"]
         + weights.patches * parts["patches"]

@@ -102,7 +102,7 @@ class Trainer:
         images, weights = self._input(views), self.settings.losses
         if now.stage is Stage.BLOCKS:
             return block_by_block(self.student, seen, images, weights, kept)
-        return end_to_end(self.student, seen, images, self._input(edited), originals, weights, now.fading, kept)
+        return end_to_end(self.student, seen, images, self._input(edited), originals, weights, now.fading)
 
     def _seen(self, views: Tensor, kept: Tensor | None) -> Trace:
         """What the teacher makes of views, on the student's grid of patches."""
