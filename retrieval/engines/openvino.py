@@ -75,7 +75,7 @@ class OpenVinoEngine:
     def _ready(self, n: int) -> list[Any]:
         """What runs n images: all cores together for a single one, each core by itself where there are more.
 
-        The latter saved 5 to 19 % of the time on two cores, as none waits for another; a single image would wait for one.
+        The latter saved 5 to 19 % of the time on two cores, where none waits for another.
         """
         streams = _streams() if n > 1 else 1
         if len(self._requests) < streams:
