@@ -32,7 +32,6 @@ AHEAD_BYTES = 256 * 2**20  # of files begun and not yet consumed: one RAW can ha
 # Recording costs a sync of the disk: a fast network's batches are recorded together. A kill loses no more than this.
 GROUP_FILES = 256
 GROUP_S = 0.25
-BATCH_SIZES = {"cpu": 8, "cuda": 128, "mps": 32}
 
 
 class _Loaded(NamedTuple):
@@ -220,7 +219,7 @@ class Embedder:
         return _Loaded(engine, model, head)
 
     def _batch_limit(self) -> int:
-        return self._batch_size or BATCH_SIZES[self._load().engine.device.partition(":")[0]]
+        return self._batch_size or self._load().engine.batch_size
 
 
 def _other_weights(expected: Model, found: zoo.Weights) -> str:

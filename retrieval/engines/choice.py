@@ -39,6 +39,10 @@ class Engine(Protocol):
     def transform(self) -> InputTransform:
         """What it takes."""
 
+    @property
+    def batch_size(self) -> int:
+        """How many images a run should have."""
+
     def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3)."""
 

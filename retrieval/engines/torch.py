@@ -15,6 +15,7 @@ from retrieval.models.checkpoint import Checkpoint
 Floats = NDArray[np.float32]
 _REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("fp32", *_REDUCED)
+_BATCH_SIZES = {"cpu": 8, "cuda": 128, "mps": 32}
 
 
 class TorchEngine:
@@ -38,6 +39,11 @@ class TorchEngine:
         self._mean = self._channels(checkpoint.transform.mean)
         self._std = self._channels(checkpoint.transform.std)
         self._batch_limit: int | None = None  # images that fit into the device's memory, once that is known
+
+    @property
+    def batch_size(self) -> int:
+        """How many images a run should have, to keep the device busy."""
+        return _BATCH_SIZES[torch.device(self.device).type]
 
     def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3).
