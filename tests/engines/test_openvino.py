@@ -86,6 +86,17 @@ def test_batches_do_not_matter(precision: str) -> None:
     assert cosine(together, apart).min() >= (0.999999 if precision == "fp32" else 0.9995)
 
 
+def test_a_single_image_is_answered_alike_before_and_after_many() -> None:
+    network = engine()
+    batch = images(5)
+    first, _ = network.run(batch[:1])
+    many, _ = network.run(batch)
+    last, _ = network.run(batch[:1])
+    np.testing.assert_allclose(first, many[:1], atol=1e-5)
+    np.testing.assert_allclose(last, many[:1], atol=1e-5)
+    assert network.batch_size >= 2
+
+
 @pytest.mark.parametrize("classes", [0, 5])
 def test_an_empty_batch_gives_empty_answers(classes: int) -> None:
     features, logits = engine(tiny_network(classes=classes)).run(images(0))
