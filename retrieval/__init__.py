@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from retrieval.embed import Embedder
     from retrieval.errors import RetrievalError
-    from retrieval.index import Index, Status
+    from retrieval.filters import Filter
+    from retrieval.index import Index
     from retrieval.records import Answer, Embedding, Failure, Hit, Prediction, Report
 
 __version__ = "0.1.0"
@@ -23,7 +24,7 @@ _HOMES = {
     "Embedding": "retrieval.records",
     "Failure": "retrieval.records",
     "Report": "retrieval.records",
-    "Status": "retrieval.index",
+    "Filter": "retrieval.filters",
     "RetrievalError": "retrieval.errors",
 }
 
@@ -32,12 +33,12 @@ __all__ = [
     "Embedder",
     "Embedding",
     "Failure",
+    "Filter",
     "Hit",
     "Index",
     "Prediction",
     "Report",
     "RetrievalError",
-    "Status",
 ]
 
 

@@ -4,20 +4,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypedDict, Unpack, cast
+from typing import Literal, TypedDict, Unpack, cast
 
 from retrieval.answer import Question, answer
 from retrieval.archive import check_root
+from retrieval.catalogue.listing import Order
+from retrieval.choose import criteria
 from retrieval.dedupe.find import Findings, FindOptions, find
 from retrieval.dedupe.ignore import ignore, ignored
 from retrieval.embed import Embedder
 from retrieval.errors import FailureKind, ModelMismatchError
+from retrieval.filters import Filter
 from retrieval.lock import writing
 from retrieval.manifest import Manifest, Model, has_manifest
 from retrieval.models import zoo
 from retrieval.models.known import AUTO
 from retrieval.prepare import Image
-from retrieval.records import Answer, Counts, Failure, Progress, Report
+from retrieval.records import Answer, Counts, Failure, ListedPhoto, ListedSpecies, Progress, Report
 from retrieval.search.neighbours import IvfStatus
 from retrieval.store import Store
 from retrieval.update import Options, update
@@ -117,19 +120,66 @@ class Index:
         options = Options(exclude, retry, allow_empty, progress)
         return update(self._store, self.embedder, [Path(path) for path in paths], options)
 
-    def query(self, image: Image, k: int = 20, *, min_score: float | None = None, top: int = 5) -> Answer:
+    def query(
+        self,
+        image: Image,
+        k: int = 20,
+        *,
+        min_score: float | None = None,
+        top: int = 5,
+        filter: Filter | None = None,
+        other_species: bool = False,
+    ) -> Answer:
         """Find the `k` nearest photos of an image, and its `top` most probable species.
+
+        `filter` says among which photos; `other_species` leaves out those of the image's own: what looks like it, but
+        is something else.
 
         An image is a path, the bytes of a file, a PIL image, or an array of uint8: (height, width, 3) RGB or
         (height, width) grey. One that cannot be read gives an answer with its `failure`.
         """
-        return next(self.query_many([image], k, min_score=min_score, top=top))
+        return next(
+            self.query_many([image], k, min_score=min_score, top=top, filter=filter, other_species=other_species)
+        )
 
     def query_many(
-        self, images: Iterable[Image], k: int = 20, *, min_score: float | None = None, top: int = 5
+        self,
+        images: Iterable[Image],
+        k: int = 20,
+        *,
+        min_score: float | None = None,
+        top: int = 5,
+        filter: Filter | None = None,
+        other_species: bool = False,
     ) -> Iterator[Answer]:
         """Do the same for many images, in order, in batches."""
-        return answer(self._store, self.embedder, images, Question(k, min_score, top))
+        return answer(self._store, self.embedder, images, Question(k, min_score, top, filter, other_species))
+
+    def photos(
+        self, filter: Filter | None = None, *, order: Order = "path", reverse: bool = False, limit: int | None = None
+    ) -> Iterator[ListedPhoto]:
+        """Yield the indexed photos that a filter chooses, or all of them.
+
+        By date they begin with the oldest, by probability with the highest; `reverse` turns that round.
+        """
+        chosen = criteria(self._store, filter or Filter())
+        for root, relative, *facts in self._store.listing.photos(chosen, order=order, reverse=reverse, limit=limit):
+            yield ListedPhoto(self._store.manifest.path_of(root, relative), *facts)
+
+    def species(self, filter: Filter | None = None) -> Iterator[ListedSpecies]:
+        """Yield what there is of each species among the photos that a filter chooses, by name: a life list."""
+        chosen = criteria(self._store, filter or Filter())
+        for species, photos, days, first, last, best, root, relative in self._store.listing.by_species(chosen):
+            path = self._store.manifest.path_of(root, relative)
+            yield ListedSpecies(species, photos, days, first, last, best, path)
+
+    def count(self, filter: Filter | None = None) -> int:
+        """Count the indexed photos that a filter chooses, or all of them."""
+        return self._store.listing.count(criteria(self._store, filter or Filter()))
+
+    def without(self, what: Literal["date", "place"]) -> int:
+        """Count the indexed photos whose date or place is not known: filters by it never choose them."""
+        return self._store.listing.without(what)
 
     def status(self) -> Status:
         """Count what the index has."""

@@ -59,6 +59,7 @@ class Embedding:
     vector: NDArray[np.float32]  # (d,), unit length: what search compares
     norm: float  # vector x norm is the network's own feature: every logit follows from it
     predictions: tuple[Prediction, ...]  # most probable first
+    recorded: str | None = None  # the species that the catalogue has for it, where it came from there
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class Stored:
 
     row: int  # of vectors.f16
     norm: float
+    species: str | None = None  # the most probable class, when it was indexed
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,35 @@ class Photo:
     species: str | None
     probability: float | None
     taken_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPhoto:
+    """A photo of the archive, with what is known of it without looking at others."""
+
+    path: Path  # absolute
+    species: str | None
+    probability: float | None
+    taken_at: datetime | None
+    camera: str | None
+    latitude: float | None  # degrees, WGS 84
+    longitude: float | None
+    width: int | None  # pixels, upright
+    height: int | None
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSpecies:
+    """What an archive has of one species."""
+
+    species: str
+    photos: int  # files
+    days: int  # on which there are photos
+    first: datetime | None  # when the first dated photo was taken
+    last: datetime | None
+    probability: float  # of the most certain photo
+    path: Path  # of that photo, absolute
 
 
 @dataclass(frozen=True, slots=True)

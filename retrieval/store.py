@@ -4,6 +4,7 @@ from pathlib import Path
 
 from retrieval.catalogue.database import Database
 from retrieval.catalogue.likeness import Likenesses
+from retrieval.catalogue.listing import Listing
 from retrieval.catalogue.reader import Catalogue
 from retrieval.errors import IndexFormatError, IndexProblem
 from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
@@ -28,6 +29,7 @@ class Store:
         self.database = Database(folder / CATALOGUE_NAME)
         self.catalogue = Catalogue(self.database)
         self.likenesses = Likenesses(self.database)
+        self.listing = Listing(self.database)
         self.vectors = VectorFile(folder / VECTORS_NAME, manifest.model.dimension)
         self.neighbours = Neighbours(folder, self.vectors)
         self._head: Head | None = None

@@ -11,15 +11,17 @@ PACKAGE = Path(retrieval.__file__).parent
 # Each part may import from those before it, and from itself. What stands together on a line is on one level.
 LEVELS = [
     ["errors"],
+    ["filters"],
     ["records", "escape", "durable", "formats"],
     ["archive", "decode", "look"],
     ["models"],
-    ["engines"],
+    ["engines", "names"],
     ["manifest", "lock", "prepare", "ahead"],
     ["embed"],
     ["vectors", "catalogue"],
     ["search"],
     ["store"],
+    ["choose"],
     ["training"],
     ["dedupe"],
     ["update", "answer", "verify"],

@@ -1,5 +1,6 @@
 """Opens the catalogue's database and translates its errors; what is asked of it is `reader`'s and `writer`'s."""
 
+import math
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ class Database:
             connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -65536")
+        _add_mathematics(connection)
         return connection
 
     @contextmanager
@@ -100,3 +102,12 @@ class Database:
         return IndexFormatError(
             f"{self.path} is not a sound catalogue ({what}): restore it from a backup, or index into a new folder"
         )
+
+
+def _add_mathematics(connection: sqlite3.Connection) -> None:
+    """Give an SQLite that was built without them the functions that distances on the earth are computed by."""
+    try:
+        connection.execute("SELECT sin(radians(1.0))")
+    except sqlite3.OperationalError:
+        for function in (math.sin, math.cos, math.radians):
+            connection.create_function(function.__name__, 1, function, deterministic=True)

@@ -100,6 +100,22 @@ STEPS: tuple[Step, ...] = (
             )""",
         ),
     ),
+    (
+        "filters",
+        (
+            # What photos are chosen by. Each index has vector_row too: it alone gives the answer. Photos without
+            # the value are not in it: no question about something else is tempted to walk through it.
+            """CREATE INDEX content_species ON content (species, probability, vector_row)
+                WHERE species IS NOT NULL""",
+            "CREATE INDEX content_taken_at ON content (taken_at, vector_row) WHERE taken_at IS NOT NULL",
+            "CREATE INDEX content_camera ON content (camera, vector_row) WHERE camera IS NOT NULL",
+            """CREATE INDEX content_place ON content (latitude, longitude, vector_row)
+                WHERE latitude IS NOT NULL""",
+            # Nearly every photo is indexed: by an index of that state, SQLite would visit them all to find a few.
+            "DROP INDEX photo_state",
+            "CREATE INDEX photo_absent ON photo (state) WHERE state <> 'indexed'",
+        ),
+    ),
 )
 
 

@@ -13,7 +13,10 @@ from retrieval.records import Counts, Photo, Rows, Stored
 IN_LIMIT = 500  # values per IN list; SQLite's own limit on parameters is 32,766
 
 
-_VECTORS = select(ContentTable.vector_row, ContentTable.norm)
+# Spelt as in the index of these few photos, which SQLite then uses: it is blind to what `state = ?` would imply.
+NOT_INDEXED = text("photo.state <> 'indexed'")
+
+_VECTORS = select(ContentTable.vector_row, ContentTable.norm, ContentTable.species)
 
 
 class Catalogue:
@@ -60,10 +63,10 @@ class Catalogue:
             .where(PhotoTable.size == size, PhotoTable.mtime_ns == mtime_ns)
         )
 
-    def _stored(self, query: Select[int | None, float | None]) -> Stored | None:
+    def _stored(self, query: Select[int | None, float | None, str | None]) -> Stored | None:
         with self.database.transaction() as connection:
             found = connection.execute(query.where(ContentTable.vector_row.is_not(None))).one_or_none()
-        return Stored(found.vector_row, found.norm) if found else None
+        return Stored(found.vector_row, found.norm, found.species) if found else None
 
     def photos_at(self, rows: Sequence[int]) -> dict[int, list[Photo]]:
         """Return the present photos of vector rows: byte-identical files share a row, so there can be several."""
@@ -78,12 +81,13 @@ class Catalogue:
 
     def counts(self) -> Counts:
         """Count photos by state, and vectors."""
-        by_state = select(PhotoTable.state, func.count()).group_by(PhotoTable.state)
+        photos = select(func.count()).select_from(PhotoTable)
+        by_state = select(PhotoTable.state, func.count()).where(NOT_INDEXED).group_by(PhotoTable.state)
         dead = select(func.count()).where(ContentTable.live == 0, ContentTable.vector_row.is_not(None))
         with self.database.transaction() as connection:
             states = dict(connection.execute(by_state).all())
             return Counts(
-                indexed=states.get("indexed", 0),
+                indexed=connection.execute(photos).scalar_one() - sum(states.values()),
                 failed=states.get("failed", 0),
                 gone=states.get("gone", 0),
                 vectors=count_vectors(connection),
@@ -103,7 +107,9 @@ class Catalogue:
         query = select(kind, func.count()).outerjoin_from(
             PhotoTable, ContentTable, PhotoTable.content_id == ContentTable.id
         )
-        query = query.where(PhotoTable.state == "failed").group_by(kind).order_by(func.count().desc(), kind)
+        query = (
+            query.where(NOT_INDEXED, PhotoTable.state == "failed").group_by(kind).order_by(func.count().desc(), kind)
+        )
         with self.database.transaction() as connection:
             return dict(connection.execute(query).all())
 
@@ -118,7 +124,7 @@ class Catalogue:
             )
             .join_from(PhotoTable, RootTable, RootTable.id == PhotoTable.root_id)
             .outerjoin(ContentTable, ContentTable.id == PhotoTable.content_id)
-            .where(PhotoTable.state == "failed")
+            .where(NOT_INDEXED, PhotoTable.state == "failed")
             .order_by(RootTable.name, PhotoTable.path)
         )
         with self.database.transaction() as connection:
@@ -194,7 +200,7 @@ def _contradictions() -> Select[*tuple[Any, ...]]:
         select(func.count())
         .select_from(PhotoTable)
         .outerjoin(ContentTable, ContentTable.id == PhotoTable.content_id)
-        .where(PhotoTable.state == "failed", PhotoTable.failure_kind.is_(None))
+        .where(NOT_INDEXED, PhotoTable.state == "failed", PhotoTable.failure_kind.is_(None))
         .where(or_(ContentTable.id.is_(None), ContentTable.failure_kind.is_(None)))
     ).scalar_subquery()
     return select(

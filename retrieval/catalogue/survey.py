@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, not_, select, update
 
 from retrieval.archive import Seen
-from retrieval.catalogue.reader import below, in_use
+from retrieval.catalogue.reader import NOT_INDEXED, below, in_use
 from retrieval.catalogue.tables import ContentTable, PhotoTable, SeenTable
 
 
@@ -63,7 +63,7 @@ def match(connection: Connection, retry: Collection[str]) -> None:
 def welcome_back(connection: Connection) -> int:
     """Take up again the photos that were gone and lie unchanged where they were; return how many are indexed."""
     back = exists().where(SeenTable.photo_id == PhotoTable.id, not_(SeenTable.pending))
-    returning = and_(PhotoTable.state == "gone", back)
+    returning = and_(NOT_INDEXED, PhotoTable.state == "gone", back)
     embedded = ContentTable.vector_row.is_not(None)
     contents = select(PhotoTable.content_id).where(returning)
     connection.execute(update(ContentTable).where(ContentTable.id.in_(contents), embedded).values(live=True))
@@ -83,7 +83,7 @@ def mark_gone(connection: Connection, root_id: int, scope: Scope, gone_at: str) 
 
 def hide_gone(connection: Connection, gone_at: str) -> None:
     """Mask the vectors that no present photo has any longer."""
-    gone = select(PhotoTable.content_id).where(PhotoTable.state == "gone", PhotoTable.gone_at == gone_at)
+    gone = select(PhotoTable.content_id).where(NOT_INDEXED, PhotoTable.state == "gone", PhotoTable.gone_at == gone_at)
     connection.execute(update(ContentTable).where(ContentTable.id.in_(gone), not_(in_use())).values(live=False))
 
 

@@ -1,0 +1,98 @@
+"""Catalogues drawn at random, as lists of what is in them and as databases."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from retrieval.catalogue.database import Database
+
+SPECIES = (None, "Black kite", "Black-winged kite", "Reed warbler", "Cetti's warbler", "Grey heron")
+CAMERAS = (None, "Canon EOS R5", "Canon EOS 7D", "NIKON Z 9")
+ROOTS = ("birds", "disk")
+FOLDERS = ("", "2020", "2020/05", "2021", "2021 spring", "2021/Müll", "20")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photo file with its content."""
+
+    row: int
+    root: str
+    path: str
+    state: str
+    species: str | None
+    probability: float | None
+    taken_at: datetime | None
+    latitude: float | None
+    longitude: float | None
+    camera: str | None
+
+
+def draw(count: int, seed: int) -> list[Entry]:
+    """Draw contents, each in no, one or several files; some files are gone."""
+    chance = random.Random(seed)
+    entries = []
+    for row in range(count):
+        species = chance.choice(SPECIES)
+        facts = {
+            "species": species,
+            "probability": None if species is None else round(chance.random(), 2),
+            "taken_at": _time(chance),
+            "camera": chance.choice(CAMERAS),
+            **dict(zip(("latitude", "longitude"), _place(chance), strict=True)),
+        }
+        for copy in range(chance.choice((1, 1, 1, 2, 3))):
+            folder = chance.choice(FOLDERS)
+            path = f"{folder}/{row}-{copy}.jpg" if folder else f"{row}-{copy}.jpg"
+            state = chance.choice(("indexed",) * 5 + ("gone",))
+            entries.append(Entry(row, chance.choice(ROOTS), path, state, **facts))
+    return entries
+
+
+def _time(chance: random.Random) -> datetime | None:
+    if chance.random() < 0.2:
+        return None
+    zone = chance.choice((None, timezone(timedelta(hours=4)), timezone(timedelta(hours=-11))))
+    moments = chance.choice((1, 60, 86_400, 86_400 * 365 * 3))  # many near the ends of units
+    start = chance.choice((datetime(2020, 1, 1), datetime(2020, 12, 31, 23, 59, 59), datetime(2021, 5, 31, 23, 59)))
+    return start.replace(tzinfo=zone) + timedelta(
+        seconds=chance.randrange(moments + 1), milliseconds=chance.randrange(1000)
+    )
+
+
+def _place(chance: random.Random) -> tuple[float, float] | tuple[None, None]:
+    latitude, longitude = chance.choice(
+        ((None, None), (25.2, 55.3), (0.0, 180.0), (10.0, -179.9), (89.9, 0.0), (-90.0, 9.0))
+    )
+    if latitude is None or longitude is None:
+        return None, None
+    latitude = min(90.0, max(-90.0, latitude + chance.gauss(0, 0.3)))
+    return latitude, (longitude + chance.gauss(0, 0.5) + 180) % 360 - 180
+
+
+def write(path: Path, entries: list[Entry]) -> Database:
+    """Write a catalogue of these photos, by the columns' own conversions."""
+    database = Database(path)
+    database.migrate()
+    live = {entry.row for entry in entries if entry.state == "indexed"}
+    contents = {entry.row: entry for entry in entries}
+    with database.transaction() as connection:
+        for number, root in enumerate(ROOTS, start=1):
+            connection.exec_driver_sql("INSERT INTO root VALUES (?, ?)", (number, root))
+        for row, entry in contents.items():
+            taken_at = entry.taken_at and entry.taken_at.isoformat(timespec="milliseconds")
+            facts = (entry.species, entry.probability, taken_at, entry.latitude, entry.longitude, entry.camera)
+            connection.exec_driver_sql(
+                "INSERT INTO content (id, hash, vector_row, norm, live, species, probability, taken_at, latitude,"
+                " longitude, camera) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
+                (row + 100, row.to_bytes(32), row, row in live, *facts),
+            )
+        for entry in entries:
+            gone_at = None if entry.state == "indexed" else "2022-01-01"
+            connection.exec_driver_sql(
+                "INSERT INTO photo (root_id, path, size, mtime_ns, content_id, state, gone_at)"
+                " VALUES (?, ?, 1, 1, ?, ?, ?)",
+                (ROOTS.index(entry.root) + 1, entry.path.encode(), entry.row + 100, entry.state, gone_at),
+            )
+    return database
