@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from retrieval.catalogue.filters import Criteria, Place
 from retrieval.errors import CheckpointError, QueryError
 from retrieval.filters import Filter
@@ -21,6 +23,14 @@ class Choice:
 
     rows: Rows | None = None  # ascending; None: all
     criteria: Criteria = field(default_factory=Criteria)
+
+    def includes(self, row: int, root: str, relative: str) -> bool:
+        """Tell whether a file takes part."""
+        if self.rows is not None:
+            place = int(np.searchsorted(self.rows, row))
+            if place == len(self.rows) or self.rows[place] != row:
+                return False
+        return self.criteria.admits(root, relative)
 
 
 def choose(store: Store, wanted: Filter | None) -> Choice:

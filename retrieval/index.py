@@ -99,6 +99,11 @@ class Index:
         return self._store.folder
 
     @property
+    def model(self) -> Model:
+        """The network that it was made with."""
+        return self._store.manifest.model
+
+    @property
     def roots(self) -> dict[str, Path]:
         """The archive folders, by name."""
         return dict(self._store.manifest.roots)

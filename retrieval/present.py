@@ -79,11 +79,11 @@ def _hit_document(hit: Hit, relative: bool) -> dict[str, Any]:
         "path": shown(hit.path, relative),
         "species": hit.species,
         "probability": None if hit.probability is None else round(hit.probability, 6),
-        "taken_at": _iso(hit.taken_at) if hit.taken_at else None,
+        "taken_at": iso(hit.taken_at) if hit.taken_at else None,
     }
 
 
-def _iso(time: datetime) -> str:
+def iso(time: datetime) -> str:
     """Return a time with milliseconds where a camera gave them; bursts differ by no more."""
     return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds")
 

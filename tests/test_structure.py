@@ -27,7 +27,7 @@ LEVELS = [
     ["update", "answer", "verify"],
     ["index"],
     ["present"],
-    ["present_duplicates"],
+    ["present_duplicates", "present_list"],
     ["cli"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LEVELS) for part in parts}

@@ -15,6 +15,7 @@ from retrieval.escape import printable
 COMMANDS = {
     "index": "Index folders of photos, or bring an index up to date.",
     "query": "Find the photos nearest to an image, and its species.",
+    "list": "List photos by species, date, place, folder or camera; the species you have.",
     "identify": "Name the species in images, without an index.",
     "dedupe": "Find duplicates, and clear them out so that it can be undone.",
     "models": "List the networks there are, or fetch one.",

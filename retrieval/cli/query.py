@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieval.cli import EXIT_FAILED, EXIT_SOME_FAILED
+from retrieval.cli.filters import filter_options, tell_of_labels
 from retrieval.cli.options import (
     OUTPUT_FORMATS,
     choose_format,
@@ -20,6 +21,7 @@ from retrieval.cli.options import (
     verbose_option,
     write,
 )
+from retrieval.filters import Filter
 
 if TYPE_CHECKING:
     from retrieval.records import Answer
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
 @click.option("-k", "--top", "k", type=click.IntRange(min=1), default=20, show_default=True, help="How many photos.")
 @click.option("--min-score", type=click.FloatRange(-1, 1), help="Leave out photos below this cosine similarity.")
 @click.option(
-    "--species",
-    "predictions",
+    "--predictions",
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 @click.option("-f", "--filepath-only", is_flag=True, help="Print the paths alone, one a line.")
 @click.option("-0", "--print0", is_flag=True, help="Print the paths alone, each ended by NUL: for xargs -0.")
 @click.option("--relative", is_flag=True, help="Print paths as seen from the current folder.")
+@filter_options
+@click.option(
+    "--other-species", is_flag=True, help="Only photos of another species than the query's own: what it looks like."
+)
 @index_option
 @click.option("--model", metavar="FILE", help="Where the index's own weights are now, if they were moved.")
 @network_options
@@ -57,11 +62,14 @@ def command(
 ) -> None:
     """Find the photos nearest to each IMAGE ("-" reads one from stdin), and name its species.
 
-    An image that is in the index already costs no network pass.
+    An image that is in the index already costs no network pass. Options such as --species, --since or --under say
+    among which photos to look: the nearest of those are found, however few they are.
     """
     from retrieval import present
 
-    outcome = Outcome(run(find_index(options.pop("index_folder")), images, **options))
+    folder = find_index(options.pop("index_folder"))
+    tell_of_labels(folder, options["filter"], other_species=options["other_species"])
+    outcome = Outcome(run(folder, images, **options))
     if filepath_only or print0:
         write(present.paths(outcome, relative=relative, end="\0" if print0 else "\n"))
     else:
@@ -76,6 +84,8 @@ def run(
     k: int,
     min_score: float | None,
     predictions: int,
+    filter: Filter,
+    other_species: bool,
     model: str | None,
     **embedder: Any,
 ) -> "Iterator[Answer]":
@@ -83,7 +93,9 @@ def run(
     from retrieval.index import Index
 
     with Index.open(folder, model=model, notify=say, **given(**embedder)) as index:
-        yield from index.query_many(read_stdin(images), k, min_score=min_score, top=predictions)
+        yield from index.query_many(
+            read_stdin(images), k, min_score=min_score, top=predictions, filter=filter, other_species=other_species
+        )
 
 
 def read_stdin(images: Iterable[str]) -> Iterator[str | bytes]:

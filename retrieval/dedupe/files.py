@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retrieval.catalogue.likeness import Copy
+from retrieval.choose import Choice
 from retrieval.dedupe.keep import Candidate, KeepRule, ordered
 from retrieval.dedupe.plan import PlannedFile
 from retrieval.dedupe.shots import Shots
@@ -60,6 +61,7 @@ class Files:
     manifest: Manifest
     scope: Scope
     rules: tuple[KeepRule, ...]
+    choice: Choice = field(default_factory=Choice)
     shots: Shots = field(default_factory=Shots)
     known: dict[Path, Node] = field(default_factory=dict)
 
@@ -68,7 +70,7 @@ class Files:
         found = []
         for copy in copies:
             path = self.manifest.path_of(copy.root, copy.relative)
-            if self.scope.counts(path):
+            if self.scope.counts(path) and self.choice.includes(copy.row, copy.root, copy.relative):
                 if path not in self.known:
                     self.known[path] = Node(copy, self._candidate(copy, path), path)
                 found.append(self.known[path].candidate)

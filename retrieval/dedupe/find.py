@@ -7,11 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 from retrieval.catalogue.likeness import Copy, Likeness
+from retrieval.choose import choose, criteria
 from retrieval.dedupe import keep
 from retrieval.dedupe.apart import bursts, shot_apart
 from retrieval.dedupe.files import Files, Node, Scope, distinct
 from retrieval.dedupe.group import stars
 from retrieval.dedupe.plan import Action, Group, Kind, Member, Plan
+from retrieval.filters import Filter
 from retrieval.formats import PHOTO_SUFFIXES
 from retrieval.lock import writing
 from retrieval.records import Progress
@@ -26,6 +28,7 @@ class FindOptions:
     keep: str | Sequence[str] = keep.DEFAULT  # rules in order, see keep.RULES
     min_score: float = 0.0  # of near pairs, 0 to 1
     scope: Scope = field(default_factory=Scope)
+    filter: Filter | None = None  # only files that it chooses take part
     workers: int = 2  # threads that compare
 
 
@@ -41,10 +44,11 @@ class Findings:
 def find(store: Store, options: FindOptions, progress: Callable[[Progress], None] = lambda _now: None) -> Findings:
     """Find groups of duplicates. What is new in the index is compared with everything; what was found is remembered.
 
-    Changes nothing outside the index folder. Raises QueryError for a rule that does not exist, IndexLockedError while
-    another process writes to the index.
+    Changes nothing outside the index folder. Raises QueryError for a rule that does not exist or a filter that names
+    what the index does not know, IndexLockedError while another process writes to the index.
     """
     rules = keep.parse(options.keep)
+    criteria(store, options.filter or Filter())  # a mistyped name must not come to light after hours of comparing
     kinds = frozenset(options.kinds if options.kinds is not None else Kind)
     compared = 0
     if kinds & {Kind.NEAR, Kind.SAME_PIXELS}:
@@ -53,7 +57,7 @@ def find(store: Store, options: FindOptions, progress: Callable[[Progress], None
         with writing(store.folder):
             store.reload()
             compared = LookAlikes(store, options.workers, progress).update()
-    groups = _Groups(store, options, kinds, Files(store.manifest, options.scope, rules))
+    groups = _Groups(store, options, kinds, Files(store.manifest, options.scope, rules, choose(store, options.filter)))
     removable = whole_shots([*groups.exact(), *groups.alike()])
     apart = [*groups.bursts(), *groups.raw_twins()]
     in_plan = removable if options.kinds is None else [*removable, *apart]

@@ -184,7 +184,7 @@ def test_stdin(indexed):
 
 def test_min_score_and_species(indexed):
     answer = json.loads(
-        call("query", "archive/001.jpg", "--min-score", 0.9999, "--species", 2, "--format", "json").stdout
+        call("query", "archive/001.jpg", "--min-score", 0.9999, "--predictions", 2, "--format", "json").stdout
     )
     assert (len(answer["hits"]), len(answer["predictions"])) == (1, 2)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieval.cli import EXIT_INTERRUPTED
+from retrieval.cli.filters import filter_options, tell_of_labels
 from retrieval.cli.options import (
     OUTPUT_FORMATS,
     find_index,
@@ -20,6 +21,7 @@ from retrieval.cli.options import (
 )
 from retrieval.cli.progress import shown
 from retrieval.errors import DedupeError, IndexNotFoundError, Interrupted, QueryError
+from retrieval.filters import Filter
 from retrieval.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Kinds(click.ParamType[tuple[str, ...]]):
 @click.option(
     "--reference", multiple=True, type=FOLDER, metavar="FOLDER", help="Never touch what is in here. Repeatable."
 )
+@filter_options
 @click.option("-o", "--output", type=FILE, help="The plan to write: .csv or .json.")
 @click.option("--html", type=FILE, help="A page to look at, pictures side by side.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier plan or page of that name.")
@@ -96,6 +99,8 @@ def command(
 
     Looks through the whole index, or the given FOLDERS of it. Embeddings propose pairs, pixels decide; of each pair the
     plan says how it is known, and of each group why its keeper stays. Bursts and RAW+JPEG pairs are told of, and kept.
+    With --species, --since, --under and the like, only files that they choose take part: the others are as if they were
+    not there.
 
     Read or edit the plan, then carry it out with `retrieval dedupe apply PLAN`.
     """
@@ -103,6 +108,7 @@ def command(
 
     _check_targets(overwrite, output, html)
     folder = choose_index(index_folder, archives)
+    tell_of_labels(folder, options["filter"])
     try:
         with Index.open(folder, **given(workers=options.pop("workers"))) as index, shown(progress) as show:
             findings = index.duplicates(_options(index, archives, **options), progress=show)
@@ -135,6 +141,7 @@ def _options(
     across: tuple[Path, Path] | None,
     keep: tuple[str, ...],
     reference: tuple[Path, ...],
+    filter: Filter,
 ) -> "FindOptions":
     from retrieval.dedupe.files import Scope
     from retrieval.dedupe.find import FindOptions
@@ -151,7 +158,7 @@ def _options(
     )
     wanted = tuple(Kind(kind) for kind in kinds) if kinds else None
     chosen = given(keep=keep or None, min_score=min_score)
-    return FindOptions(kinds=wanted, scope=scope, workers=index.embedder.workers, **chosen)
+    return FindOptions(kinds=wanted, scope=scope, filter=filter, workers=index.embedder.workers, **chosen)
 
 
 def _check_targets(overwrite: bool, *files: Path | None) -> None:
