@@ -1,5 +1,6 @@
 """From a filter as a person says it to the photos of one index: names become labels, folders places, all of it rows."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,7 @@ def _by_root_name(manifest: Manifest, folder: str) -> list[Place]:
 
 
 def _by_path(manifest: Manifest, path: Path) -> list[Place]:
-    for spelt in dict.fromkeys((path.absolute(), path.resolve())):
+    for spelt in (path.resolve(), Path(os.path.abspath(path))):  # noqa: PTH100 - Path.absolute keeps ".."
         place = manifest.locate(spelt)
         nested = [(name, "") for name in manifest.nested_roots(spelt)]
         if place or nested:

@@ -28,7 +28,7 @@ class Near(NamedTuple):
     def parse(cls, text: str) -> "Near":
         """Read "LAT,LON,KM"; raise QueryError for anything else."""
         try:
-            latitude, longitude, km = (float(part) for part in text.lower().removesuffix("km").split(","))
+            latitude, longitude, km = (float(part) for part in text.strip().lower().removesuffix("km").split(","))
         except ValueError:
             raise QueryError(f"{text!r} is no place: give LAT,LON,KM as in 25.19,55.32,10") from None
         return cls(latitude, longitude, km).checked()

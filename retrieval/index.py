@@ -163,20 +163,22 @@ class Index:
     def photos(
         self, filter: Filter | None = None, *, order: Order = "path", reverse: bool = False, limit: int | None = None
     ) -> Iterator[ListedPhoto]:
-        """Yield the indexed photos that a filter chooses, or all of them.
+        """Return the indexed photos that a filter chooses, or all of them, as they are read.
 
         By date they begin with the oldest, by probability with the highest; `reverse` turns that round.
         """
-        chosen = criteria(self._store, filter or Filter())
-        for root, relative, *facts in self._store.listing.photos(chosen, order=order, reverse=reverse, limit=limit):
-            yield ListedPhoto(self._store.manifest.path_of(root, relative), *facts)
+        chosen, place = criteria(self._store, filter or Filter()), self._store.manifest.path_of
+        found = self._store.listing.photos(chosen, order=order, reverse=reverse, limit=limit)
+        return (ListedPhoto(place(root, relative), *facts) for root, relative, *facts in found)
 
-    def species(self, filter: Filter | None = None) -> Iterator[ListedSpecies]:
-        """Yield what there is of each species among the photos that a filter chooses, by name: a life list."""
-        chosen = criteria(self._store, filter or Filter())
-        for species, photos, days, first, last, best, root, relative in self._store.listing.by_species(chosen):
-            path = self._store.manifest.path_of(root, relative)
-            yield ListedSpecies(species, photos, days, first, last, best, path)
+    def species(self, filter: Filter | None = None) -> list[ListedSpecies]:
+        """Return what there is of each species among the photos that a filter chooses, by name: a life list."""
+        chosen, place = criteria(self._store, filter or Filter()), self._store.manifest.path_of
+        found = self._store.listing.by_species(chosen)
+        return [
+            ListedSpecies(species, photos, days, first, last, best, place(root, relative))
+            for species, photos, days, first, last, best, root, relative in found
+        ]
 
     def count(self, filter: Filter | None = None) -> int:
         """Count the indexed photos that a filter chooses, or all of them."""

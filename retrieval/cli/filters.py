@@ -56,8 +56,8 @@ _OPTIONS = (
         type=Name(),
         multiple=True,
         metavar="NAME",
-        help="Only photos of this species: a label in any spelling, a scientific name where labels have one, or a pattern "
-        "such as '*warbler*'. Repeatable: any of them.",
+        help="Only photos of this species: a label in any spelling, a scientific name where labels have one, or a "
+        "pattern such as '*warbler*'. Repeatable: any of them.",
     ),
     click.option("--not-species", type=Name(), multiple=True, metavar="NAME", help="No photos of this species."),
     click.option(
@@ -100,8 +100,8 @@ _OPTIONS = (
         type=Name(),
         multiple=True,
         metavar="TEXT",
-        help="Only photos by a camera whose maker and model hold this text, or match a pattern as a whole. Repeatable: any "
-        "of them.",
+        help="Only photos by a camera whose maker and model hold this text, or match a pattern as a whole. Repeatable: "
+        "any of them.",
     ),
     click.option("--not-camera", type=Name(), multiple=True, metavar="TEXT", help="No photos by such a camera."),
     click.option(

@@ -87,7 +87,7 @@ def run(
         raise click.UsageError("--sort photos orders species: add --by-species")
     with Index.open(folder) as index:
         if count:
-            number = sum(1 for _ in index.species(wanted)) if by_species else index.count(wanted)
+            number = len(index.species(wanted)) if by_species else index.count(wanted)
             yield f"{number if limit is None else min(number, limit)}\n"
         elif by_species:
             yield from _rendered(index, _sorted(index.species(wanted), sort, reverse)[:limit], form, relative)
@@ -106,7 +106,7 @@ def _rendered(index: "Index", found: Any, form: str, relative: bool) -> Iterator
     return render(found, form, relative=relative, label_kind=index.model.label_kind)
 
 
-def _sorted(found: "Iterator[ListedSpecies]", sort: str | None, reverse: bool) -> "list[ListedSpecies]":
+def _sorted(found: "list[ListedSpecies]", sort: str | None, reverse: bool) -> "list[ListedSpecies]":
     """By date: when each was first photographed, those without a date last."""
     keys: dict[str, Callable[[ListedSpecies], Any]] = {
         "path": lambda one: str(one.path),
