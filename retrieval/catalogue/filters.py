@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, false, func, not_, or_, select, type_coerce
 
-from retrieval.catalogue.reader import below, count_vectors
+from retrieval.catalogue.reader import DEAD, below, count_vectors
 from retrieval.catalogue.tables import ContentTable, PhotoTable, RootTable
 from retrieval.filters import Near
 from retrieval.records import Rows
@@ -55,7 +55,7 @@ class Criteria:
 def matching_rows(connection: Connection, criteria: Criteria) -> Rows:
     """Return the rows that a present photo has which satisfies the criteria, ascending: (n,) int64."""
     total = count_vectors(connection)
-    kept = ~_mask(connection, [ContentTable.live == 0], total)
+    kept = ~_mask(connection, [DEAD], total)
     for alternatives in _wanted(criteria):
         kept &= _mask(connection, alternatives, total)
     for alternatives in _unwanted(criteria):

@@ -210,6 +210,7 @@ def test_each_condition_is_answered_by_its_index_alone(drawn, criteria, index):
     _, listing = drawn
     plans = explain(listing, lambda: listing.rows(criteria))
     assert any(f"USING COVERING INDEX {index} (" in plan for plan in plans)
+    assert any("content_dead" in plan for plan in plans)
     assert not [plan for plan in plans if plan.startswith("SCAN content")]
 
 
