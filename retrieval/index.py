@@ -117,19 +117,35 @@ class Index:
         options = Options(exclude, retry, allow_empty, progress)
         return update(self._store, self.embedder, [Path(path) for path in paths], options)
 
-    def query(self, image: Image, k: int = 20, *, min_score: float | None = None, top: int = 5) -> Answer:
+    def query(
+        self,
+        image: Image,
+        k: int = 20,
+        *,
+        min_score: float | None = None,
+        top: int = 5,
+        hide_duplicates: bool = False,
+    ) -> Answer:
         """Find the `k` nearest photos of an image, and its `top` most probable species.
 
         An image is a path, the bytes of a file, a PIL image, or an array of uint8: (height, width, 3) RGB or
-        (height, width) grey. One that cannot be read gives an answer with its `failure`.
+        (height, width) grey. One that cannot be read gives an answer with its `failure`. `hide_duplicates` leaves one
+        hit of each near-identical cluster, bursts included; see distinct.
         """
-        return next(self.query_many([image], k, min_score=min_score, top=top))
+        question = Question(k, min_score, top, hide_duplicates)
+        return next(answer(self._store, self.embedder, [image], question))
 
     def query_many(
-        self, images: Iterable[Image], k: int = 20, *, min_score: float | None = None, top: int = 5
+        self,
+        images: Iterable[Image],
+        k: int = 20,
+        *,
+        min_score: float | None = None,
+        top: int = 5,
+        hide_duplicates: bool = False,
     ) -> Iterator[Answer]:
-        """Do the same for many images, in order, in batches."""
-        return answer(self._store, self.embedder, images, Question(k, min_score, top))
+        """Do the same for any number of images, in order: taken a batch at a time, answered as each is done."""
+        return answer(self._store, self.embedder, images, Question(k, min_score, top, hide_duplicates))
 
     def status(self) -> Status:
         """Count what the index has."""

@@ -71,6 +71,7 @@ class Hit:
     species: str | None
     probability: float | None
     taken_at: datetime | None
+    hidden: int | None = None  # near-identical files that this one stands for; None where none were looked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ LEVELS = [
     ["search"],
     ["store"],
     ["training"],
-    ["dedupe"],
+    ["dedupe", "distinct", "lookup", "pace"],
     ["update", "answer", "verify"],
     ["index"],
     ["present"],

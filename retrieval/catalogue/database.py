@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -137,6 +137,5 @@ class Database:
 def state(connection: Connection) -> tuple[int, int]:
     """Return what changes when the data does, as this transaction sees it; to be compared on one connection only."""
     others = connection.exec_driver_sql("PRAGMA data_version").scalar_one()  # tells of all connections but this one
-    own = connection.connection.dbapi_connection
-    assert isinstance(own, sqlite3.Connection)
+    own = cast(sqlite3.Connection, connection.connection.dbapi_connection)
     return others, own.total_changes

@@ -1,7 +1,7 @@
 """Index folders of any size without a photo: catalogue rows from a seed, as many as there are vectors.
 
-The archive is one that grew: sessions of a few hundred frames in a folder a day, at one place, with one camera and few
-species, in bursts; some files lie there twice, some failed, some are gone. Nothing of it exists on disk. Same seed, same
+The archive is one that grew: sessions of a few hundred frames, a folder a day, at one place, with one camera and few
+species, in bursts; some files lie there twice, some failed, some are gone. Nothing of it is on disk. Same seed, same
 rows. `fill` also writes index.json and a random classifier, so that the folder opens as any other index.
 """
 
@@ -59,7 +59,7 @@ def fill(
     dimension: int = 768,
     root: Path | None = None,
     species: Species | None = None,
-    shape: Shape = Shape(),  # noqa: B008 - frozen
+    shape: Shape = Shape(),
 ) -> Filled:
     """Make a valid index of `rows` contents in `folder`; vectors.f16 may lie there already, else it is made of zeros.
 
@@ -163,7 +163,7 @@ def _chunk(
     photos: list[Row] = []
     looks: list[Row] = []
     for at, one in enumerate(sessions.tolist()):
-        number, day, second, latitude, longitude, camera, kind = one
+        _, day, second, latitude, longitude, camera, kind = one
         row = first + at
         taken = EPOCH + timedelta(days=day, seconds=second)
         live = chance[0][at] >= shape.dead
