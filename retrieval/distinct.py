@@ -1,9 +1,9 @@
 """One photo of each near-identical cluster among the hits: more is searched for until there are k that differ.
 
-Two photos count as near-identical, for someone who looks at a list of hits, if `dedupe find` has recorded that they show
-the same picture; or if their perceptual hashes are close and their embeddings too; or if they are frames of one burst.
-What a person said is different stays apart. Each photo that is left out is near-identical to the very photo that stands
-for it: clusters are not chained. This hides; what may be removed is decided elsewhere, by pixels.
+Two photos count as near-identical, for someone who looks at a list of hits: if `dedupe find` has recorded that they
+show the same picture; if their perceptual hashes are close, and their embeddings too; or if they are frames of one
+burst. What a person said is different stays apart. Each photo that is left out is near-identical to the very photo that
+stands for it: clusters are not chained. This hides; what may be removed is decided elsewhere, by pixels.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What tells whether contents are near-identical: perceptual hashes, cameras and times, and what is on record of them."""
+"""What tells whether contents are near-identical: perceptual hashes, cameras and times, and what is on record."""
 
 import json
 from collections.abc import Iterator, Sequence

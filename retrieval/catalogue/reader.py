@@ -17,7 +17,7 @@ _VECTORS = select(ContentTable.vector_row, ContentTable.norm)
 
 
 class Catalogue:
-    """Questions to one database. Each call sees one consistent state; all calls do, given a transaction that is held."""
+    """Questions to one database. Each call sees one consistent state; in a transaction that is held, all do."""
 
     def __init__(self, database: Transactions) -> None:
         self.database = database
