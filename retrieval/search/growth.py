@@ -7,6 +7,8 @@ the file, and making anew trains the lists as well, which pays only when they fi
 import math
 from typing import TYPE_CHECKING, Literal
 
+from retrieval.search.measurement import Measurement
+
 if TYPE_CHECKING:  # loads FAISS
     from retrieval.search.ivf import IvfIndex
 
@@ -28,10 +30,12 @@ def step(ivf: "IvfIndex", rows: int, dead: int) -> Step:
         return "rebuild"
     if rows - ivf.rows <= tail_limit(ivf.trained_rows, rows):
         return "nothing" if ivf.measurement else "measure"
-    if rows <= SMALL or rows >= RETRAIN * ivf.trained_rows:
-        return "rebuild"
-    measured = ivf.measurement
-    return "rebuild" if measured and ivf.imbalance > UNBALANCED * measured.imbalance else "add"
+    return "rebuild" if rows <= SMALL or rows >= RETRAIN * ivf.trained_rows else "add"
+
+
+def is_unbalanced(imbalance: float, measured: Measurement | None) -> bool:
+    """Whether lists have become so unequal that others would serve better."""
+    return measured is not None and imbalance > UNBALANCED * measured.imbalance
 
 
 def is_stale(measured_rows: int, rows: int) -> bool:

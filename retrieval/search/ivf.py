@@ -259,15 +259,13 @@ class IvfIndex:
         self, vectors: HalfVectors, queries: Vectors, k: int, params: faiss.SearchParametersIVF, shortlist: int
     ) -> exact.Found:
         """By the codes, then what comes onto the shortlist exactly."""
-        refine = self._refine(vectors)
+        exactly = mapped.view(vectors[: self.rows])
+        exactly.ntotal = self._index.ntotal  # FAISS wants to see as many, though rows that were dead have no code
+        refine = faiss.IndexRefine(self._index, exactly)
+        exactly.ntotal = refine.ntotal = self.rows
         outer = faiss.SearchParametersPreTransform(index_params=params)
         again = faiss.IndexRefineSearchParameters(k_factor=(shortlist + 0.5) / k, base_index_params=outer)
         return mapped.clean(refine.search(queries, k, params=again), k)
-
-    def _refine(self, vectors: HalfVectors) -> faiss.IndexRefine:
-        exactly = mapped.view(vectors[: self.rows])
-        exactly.ntotal = self._index.ntotal  # FAISS wants to see as many; rows that were dead have no code
-        return faiss.IndexRefine(self._index, exactly)
 
     def _points(self, vectors: HalfVectors, judge: LeaveOneOut, wishes: Wishes) -> tuple[Point, list[Point]]:
         if self.size < EXACT_BELOW:

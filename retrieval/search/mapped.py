@@ -39,6 +39,15 @@ def search(vectors: HalfVectors, queries: Vectors, k: int, first_row: int, alive
     return clean((scores, np.where(rows < 0, -1, rows + first_row)), k)
 
 
+def search_rows(vectors: HalfVectors, queries: Vectors, k: int, rows: Rows) -> exact.Found:
+    """The same over a few rows that lie anywhere, ascending: they are copied out first."""
+    if not len(rows):
+        return exact.nothing(len(queries), k)
+    few = np.ascontiguousarray(vectors[rows])  # kept as long as its view
+    scores, places = view(few).search(queries, min(k, len(rows)))
+    return clean((scores, np.where(places < 0, -1, rows[places])), k)
+
+
 def selector(mask: np.ndarray) -> faiss.IDSelectorBitmap:
     """Of the numbers at which the mask is set."""
     return faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))

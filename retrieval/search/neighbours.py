@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retrieval.search.subset import Subset
 
 IVF_NAME = "ivf.faiss"
-FEW = 2_000  # rows that a filter leaves: scoring each of them is fastest
+FEW = 5_000  # rows that a filter leaves: scoring each of them is fastest
 ASKED_AT_ONCE = 1024  # rows, where the neighbours of many are wanted
 NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
@@ -86,17 +86,17 @@ class Neighbours:
         """
         vectors = self._vectors.read(selection.rows)
         ivf = self._current(selection.rows)
-        if ivf is None or (selection.mask is not None and selection.alive <= FEW):
+        if ivf is None:
             return exact.search(vectors, queries, k, rows=selection.within(0, selection.rows))
         from retrieval.search import mapped
 
+        if selection.mask is not None and selection.alive <= FEW:
+            return mapped.search_rows(vectors, queries, k, np.flatnonzero(selection.mask))
         inside = self._search_ivf(ivf, vectors, queries, k, selection)
         tail = selection.within(ivf.rows, selection.rows)
         found = mapped.search(vectors[ivf.rows :], queries, k, ivf.rows, tail)
-        outside = self._outside(ivf, selection)
-        if len(outside):
-            found = exact.merge(found, exact.search(vectors, queries, k, rows=outside), k)
-        return exact.merge(inside, found, k)
+        returned = mapped.search_rows(vectors, queries, k, self._outside(ivf, selection))
+        return exact.merge(inside, exact.merge(found, returned, k), k)
 
     def of_rows(self, rows: Rows, k: int, selection: Selection) -> Iterator[tuple[Rows, exact.Found]]:
         """The k nearest selected rows of each of many rows, itself left out: some of the rows and what was found.
@@ -128,7 +128,7 @@ class Neighbours:
             return self.rebuild(rows, dead)
         if due == "nothing":
             return ivf.measurement
-        return self._grow(rows if due == "add" else ivf.rows)
+        return self._grow(rows if due == "add" else ivf.rows, dead)
 
     def rebuild(self, rows: int, dead: Rows = NO_ROWS, wishes: Wishes | None = None) -> Measurement | None:
         """Make the IVF anew from the first `rows` rows of the vector file that are not dead, whatever there was.
@@ -270,14 +270,16 @@ class Neighbours:
         place[: ivf.rows] = ivf.list_of()
         return rows[np.argsort(place[rows], kind="stable")]
 
-    def _grow(self, rows: int) -> Measurement | None:
+    def _grow(self, rows: int, dead: Rows) -> Measurement | None:
         """Add what is missing of the first `rows` rows, measure if that is due, and save."""
         ivf = self._load(to_add=True)
         if ivf is None:
-            return self.rebuild(rows)
+            return self.rebuild(rows, dead)
         vectors, measured, wishes = self._vectors.read(rows), ivf.measurement, self.wishes()
         if ivf.rows < rows:
             ivf.add(vectors[ivf.rows :], ivf.rows)
+        if growth.is_unbalanced(ivf.imbalance, measured):
+            return self.rebuild(rows, dead)
         if measured is None or growth.is_stale(measured.measured_rows, rows):
             ivf.measure(vectors, wishes)
         else:
