@@ -113,8 +113,9 @@ class Index:
         """Bring the index up to date with folders, or with all of its roots if none are given.
 
         Only new and changed files are read. `exclude` has glob patterns; `retry` names kinds of failures to try again;
-        `allow_empty` says that a root without photos was emptied on purpose; `memory_bytes` is
-        what `optimise` takes. `progress` may raise Interrupted to stop: what is done is kept. Raises ArchiveError, before anything is changed, for a folder that is missing or empty.
+        `allow_empty` says that a root without photos was emptied on purpose; `memory_bytes` is what `optimise` takes.
+        `progress` may raise Interrupted to stop: what is done is kept. Raises ArchiveError, before anything is changed,
+        for a folder that is missing or empty.
         """
         options = Options(exclude, retry, allow_empty, memory_bytes, progress)
         return update(self._store, self.embedder, [Path(path) for path in paths], options)
