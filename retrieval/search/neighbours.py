@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrieval.durable import remove_partial
 from retrieval.errors import IndexFormatError
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact, growth
@@ -128,6 +129,8 @@ class Neighbours:
         stay in the tail, so that they rewrite no large file. Raises OSError on a full disk: the index then
         is as it was.
         """
+        for path in (self._path, self._measurement):
+            remove_partial(path)
         ivf = self._usable(rows)
         if rows == 0 or ivf is None:
             return self.rebuild(rows, dead)
