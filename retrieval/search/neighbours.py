@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrieval.durable import remove_partial
 from retrieval.errors import IndexFormatError
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact, growth
@@ -104,13 +105,22 @@ class Neighbours:
         Neighbours are asked for together, whatever the order of `rows`: then the same lists are read again.
         """
         vectors = self._vectors.read(selection.rows)
-        ordered = self._by_list(rows, selection.rows)
+        ordered = self.together(rows, selection)
         for start in range(0, len(ordered), ASKED_AT_ONCE):
             some = ordered[start : start + ASKED_AT_ONCE]
             scores, found = self.search(vectors[some].astype(np.float32), k + 1, selection)
             own = found == some[:, None]
             others = np.where(own, -np.inf, scores).astype(np.float32), np.where(own, -1, found)
             yield some, exact.ordered(others, k)
+
+    def together(self, rows: Rows, selection: Selection) -> Rows:
+        """Rows in an order in which neighbours stand together: list by list, the tail behind."""
+        ivf = self._current(selection.rows)
+        if ivf is None:
+            return rows
+        place = np.full(selection.rows, ivf.lists, dtype=np.int64)
+        place[: ivf.rows] = ivf.list_of()
+        return rows[np.argsort(place[rows], kind="stable")]
 
     def refresh(self, rows: int, dead: Rows = NO_ROWS) -> Measurement | None:
         """What the writer calls when `rows` rows are committed: make, grow or renew the IVF if that is due.
@@ -119,6 +129,8 @@ class Neighbours:
         stay in the tail, so that they rewrite no large file. Raises OSError on a full disk: the index then
         is as it was.
         """
+        for path in (self._path, self._measurement):
+            remove_partial(path)
         ivf = self._usable(rows)
         if rows == 0 or ivf is None:
             return self.rebuild(rows, dead)
@@ -261,14 +273,6 @@ class Neighbours:
         if selection.mask is not None:
             mask &= selection.mask[: ivf.rows]
         return np.flatnonzero(mask)
-
-    def _by_list(self, rows: Rows, known: int) -> Rows:
-        ivf = self._current(known)
-        if ivf is None:
-            return rows
-        place = np.full(known, ivf.lists, dtype=np.int64)
-        place[: ivf.rows] = ivf.list_of()
-        return rows[np.argsort(place[rows], kind="stable")]
 
     def _grow(self, rows: int, dead: Rows) -> Measurement | None:
         """Add what is missing of the first `rows` rows, measure if that is due, and save."""
