@@ -9,8 +9,10 @@ import numpy as np
 
 from retrieval import archive
 from retrieval.ahead import ahead
+from retrieval.catalogue.reader import Catalogue
 from retrieval.embed import AHEAD_BYTES, Embedder
 from retrieval.errors import PhotoError
+from retrieval.manifest import Manifest
 from retrieval.prepare import Image
 from retrieval.records import Embedding, Stored
 from retrieval.store import Store
@@ -37,7 +39,8 @@ def embeddings(store: Store, embedder: Embedder, images: Sequence[Image], top: i
 
 def _stored(store: Store, workers: int, images: Sequence[Image]) -> Iterator[Stored | PhotoError | None]:
     """Find the stored vectors of images by place, size and time, else by the hash of their bytes, in threads."""
-    at_place = [_at_place(store, image) for image in images]
+    with store.snapshot() as now:
+        at_place = [_at_place(now.catalogue, store.manifest, image) for image in images]
     jobs = (
         (partial(_by_hash, store, image), 0)
         for image, known in zip(images, at_place, strict=True)
@@ -51,16 +54,16 @@ def _stored(store: Store, workers: int, images: Sequence[Image]) -> Iterator[Sto
             yield known
 
 
-def _at_place(store: Store, image: Image) -> Stored | PhotoError | None:
+def _at_place(catalogue: Catalogue, manifest: Manifest, image: Image) -> Stored | PhotoError | None:
     if isinstance(image, bytes) or not isinstance(image, str | os.PathLike):
         return None
     path = Path(image)
     if path.is_dir():
         return PhotoError("not-a-photo", "is a folder: give photos, or index the folder first")
-    place = store.manifest.locate(path.resolve())
+    place = manifest.locate(path.resolve())
     if place and path.exists():
         facts = path.stat()
-        return store.catalogue.stored_at(*place, facts.st_size, facts.st_mtime_ns)
+        return catalogue.stored_at(*place, facts.st_size, facts.st_mtime_ns)
     return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, exists, func, or_, select, text
 
 from retrieval.catalogue.database import Transactions, state
 from retrieval.catalogue.tables import ContentTable, PhotoTable, RootTable
@@ -13,7 +13,32 @@ from retrieval.records import Counts, Photo, Rows, Stored
 IN_LIMIT = 500  # values per IN list; SQLite's own limit on parameters is 32,766
 
 
-_VECTORS = select(ContentTable.vector_row, ContentTable.norm)
+# What every query asks is put together once: that takes longer than the answer.
+_EMBEDDED = select(ContentTable.vector_row, ContentTable.norm).where(ContentTable.vector_row.is_not(None))
+_WITH_HASH = _EMBEDDED.where(ContentTable.hash == bindparam("hash"))
+_AT_PLACE = (
+    _EMBEDDED.join(PhotoTable, PhotoTable.content_id == ContentTable.id)
+    .join(RootTable, RootTable.id == PhotoTable.root_id)
+    .where(RootTable.name == bindparam("root"), PhotoTable.path == bindparam("path"), PhotoTable.state == "indexed")
+    .where(PhotoTable.size == bindparam("size"), PhotoTable.mtime_ns == bindparam("mtime_ns"))
+)
+_PHOTOS_AT: Select[*tuple[Any, ...]] = (
+    select(
+        ContentTable.vector_row,
+        RootTable.name,
+        PhotoTable.path,
+        ContentTable.species,
+        ContentTable.probability,
+        ContentTable.taken_at,
+    )
+    .join_from(ContentTable, PhotoTable, PhotoTable.content_id == ContentTable.id)
+    .join(RootTable, RootTable.id == PhotoTable.root_id)
+    .where(PhotoTable.state == "indexed", ContentTable.vector_row.in_(bindparam("rows", expanding=True)))
+    .order_by(PhotoTable.path)
+)
+_FAILURE = select(ContentTable.failure_kind).where(ContentTable.hash == bindparam("hash"))
+_LAST_ROW = select(func.max(ContentTable.vector_row))
+_DEAD = select(ContentTable.vector_row).where(ContentTable.live == 0, ContentTable.vector_row.is_not(None))
 
 
 class Catalogue:
@@ -29,12 +54,11 @@ class Catalogue:
 
     def dead_rows(self) -> Rows:
         """Return the rows that no present photo has, ascending: (n,) int64."""
-        query = select(ContentTable.vector_row).where(ContentTable.live == 0, ContentTable.vector_row.is_not(None))
         with self.database.transaction() as connection:
             now = state(connection)
             known = connection.info.get("dead_rows")  # hundreds of thousands, asked for at every query
             if known is None or known[0] != now:
-                known = connection.info["dead_rows"] = (now, numbers(connection, query))
+                known = connection.info["dead_rows"] = (now, numbers(connection, _DEAD))
             rows: Rows = known[1]
             return rows
 
@@ -43,27 +67,21 @@ class Catalogue:
 
         May be called from any thread.
         """
-        query = select(ContentTable.failure_kind).where(ContentTable.hash == content_hash)
         with self.database.transaction() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_FAILURE, {"hash": content_hash}).one_or_none()
         return row is not None and row.failure_kind not in set(retry)
 
     def stored(self, content_hash: bytes) -> Stored | None:
         """Return the vector's row and norm for these bytes, if they were embedded."""
-        return self._stored(_VECTORS.where(ContentTable.hash == content_hash))
+        return self._stored(_WITH_HASH, {"hash": content_hash})
 
     def stored_at(self, root: str, relative: str, size: int, mtime_ns: int) -> Stored | None:
         """Return the same for an indexed file that has not changed since, by size and time."""
-        return self._stored(
-            _VECTORS.join(PhotoTable, PhotoTable.content_id == ContentTable.id)
-            .join(RootTable, RootTable.id == PhotoTable.root_id)
-            .where(RootTable.name == root, PhotoTable.path == relative, PhotoTable.state == "indexed")
-            .where(PhotoTable.size == size, PhotoTable.mtime_ns == mtime_ns)
-        )
+        return self._stored(_AT_PLACE, {"root": root, "path": relative, "size": size, "mtime_ns": mtime_ns})
 
-    def _stored(self, query: Select[int | None, float | None]) -> Stored | None:
+    def _stored(self, query: Select[int | None, float | None], values: dict[str, Any]) -> Stored | None:
         with self.database.transaction() as connection:
-            found = connection.execute(query.where(ContentTable.vector_row.is_not(None))).one_or_none()
+            found = connection.execute(query, values).one_or_none()
         return Stored(found.vector_row, found.norm) if found else None
 
     def photos_at(self, rows: Sequence[int]) -> dict[int, list[Photo]]:
@@ -72,9 +90,8 @@ class Catalogue:
         with self.database.transaction() as connection:
             for start in range(0, len(rows), IN_LIMIT):
                 chosen = [int(row) for row in rows[start : start + IN_LIMIT]]
-                query = _photos().where(ContentTable.vector_row.in_(chosen)).order_by(PhotoTable.path)
-                for found in connection.execute(query):
-                    photos.setdefault(found.vector_row, []).append(Photo(*found))
+                for found in connection.execute(_PHOTOS_AT, {"rows": chosen}):
+                    photos.setdefault(found[0], []).append(Photo(*found))
         return photos
 
     def counts(self) -> Counts:
@@ -163,7 +180,7 @@ def numbers(connection: Connection, query: Select[Any]) -> Rows:
 
 def count_vectors(connection: Connection) -> int:
     """Return the number of committed vector rows; they are dense from 0."""
-    last = connection.execute(select(func.max(ContentTable.vector_row))).scalar_one()
+    last = connection.execute(_LAST_ROW).scalar_one()
     return 0 if last is None else last + 1
 
 
@@ -176,22 +193,6 @@ def below(folder: str) -> list[ColumnElement[bool]]:
     """Conditions on a photo: it lies in this folder of its root ("" for all of it); answered from the path's index."""
     # "0" is the byte after "/": the range holds exactly the paths that begin with "folder/".
     return [PhotoTable.path >= f"{folder}/", PhotoTable.path < f"{folder}0"] if folder else []
-
-
-def _photos() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            ContentTable.vector_row,
-            RootTable.name,
-            PhotoTable.path,
-            ContentTable.species,
-            ContentTable.probability,
-            ContentTable.taken_at,
-        )
-        .join_from(ContentTable, PhotoTable, PhotoTable.content_id == ContentTable.id)
-        .join(RootTable, RootTable.id == PhotoTable.root_id)
-        .where(PhotoTable.state == "indexed")
-    )
 
 
 def _contradictions() -> Select[*tuple[Any, ...]]:

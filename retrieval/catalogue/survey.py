@@ -13,7 +13,6 @@ from retrieval.archive import Seen
 from retrieval.catalogue.reader import below, in_use
 from retrieval.catalogue.tables import ContentTable, PhotoTable, SeenTable
 
-
 _TAKE_DOWN = "INSERT INTO seen (root_id, path, size, mtime_ns, pending) VALUES (?, ?, ?, ?, ?)"
 _BY_PHOTO = "CREATE INDEX IF NOT EXISTS temp.seen_photo ON seen (photo_id)"
 
