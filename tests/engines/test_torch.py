@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from tiny import tiny_network
 from torch import Tensor, nn
 
-from retrieval.engines.torch import TorchEngine, choose_device, default_precision
+from retrieval.engines.torch import TorchEngine
+from retrieval.engines.torch_device import choose_device, default_precision
 from retrieval.errors import ModelError
 from retrieval.models import checkpoint
 
