@@ -30,7 +30,7 @@ from retrieval.records import Embedding, Failure, Outcome, Source
 Item = TypeVar("Item")
 
 AHEAD_FILES = 256
-AHEAD_BYTES = 256 * 2**20  # of files begun and not yet consumed: one RAW can have 100 MB
+AHEAD_BYTES = 256 * 2**20  # of files being decoded at a time: one RAW can have 100 MB
 # Recording costs a sync of the disk: a fast network's batches are recorded together. A kill loses no more than this,
 # and the batches that a GPU computes meanwhile.
 GROUP_FILES = 256

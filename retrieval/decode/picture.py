@@ -149,7 +149,7 @@ def _open_heif(data: bytes) -> ImageFile.ImageFile:
 
 
 def _draft(image: ImageFile.ImageFile, at_least: Size | None) -> Extent:
-    """Let libjpeg decode at 1/2, 1/4 or 1/8 scale where that stays above `at_least`; tell what the picture will fill."""
+    """Let libjpeg decode at 1/2, 1/4 or 1/8 scale where that stays above `at_least`; tell what the picture fills."""
     if at_least is not None and isinstance(image, JpegImageFile):
         drafted = image.draft("RGB", turned(at_least, exif.orientation(exif.read_exif(image))))
         if drafted is not None:
