@@ -40,7 +40,7 @@ class Table:
 
     def print(self) -> None:
         lines = [("what", "ours", "beside it", "ratio")]
-        lines += [(row.what, row.ours, row.beside, f"{row.ratio:.2f}" if row.ratio else "") for row in self.rows]
+        lines += [(row.what, row.ours, row.beside, f"{row.ratio:.3g}" if row.ratio else "") for row in self.rows]
         widths = [max(len(line[column]) for line in lines) for column in range(4)]
         for line in lines:
             print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
