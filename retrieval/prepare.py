@@ -18,7 +18,7 @@ from retrieval.records import Failure, Outcome, Source
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB, the network's input size
 Image = str | os.PathLike[str] | bytes | PillowImage.Image | NDArray[np.uint8]
 
-# A JPEG decoded to at least twice the input keeps a mean cosine of 0.9994 to the full decode, at half of the time;
+# A JPEG decoded to at least twice the input keeps a mean cosine of 0.9994 to the full decode, at a third of the time;
 # to once the input it falls to 0.966 at worst.
 DECODE_SCALE = 2
 
