@@ -52,7 +52,8 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             settled = run.settle((_scope(name, walk) for name, walk in walks), options.retry)
             tally = _Tally(settled, [failure for _, walk in walks for failure in walk.unreadable])
             passes = embedder.passes
-            for outcomes in embedder.stream(run.pending(), _locate(manifest), _knows(store, options)):
+            known = _knows(store, options)
+            for outcomes in embedder.stream(run.pending(), _locate(manifest), known, count=settled.pending):
                 _refuse_vanished(manifest, outcomes)
                 tally.add(outcomes, _record(store, run, outcomes))
                 now = Progress("embedding", tally.read, settled.pending, tally.failed, outcomes[-1].path)

@@ -7,7 +7,7 @@ anew, for `growth`.
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 IVF_NAME = "ivf.faiss"
 FEW = 5_000  # rows that a filter leaves: scoring each of them is fastest
+WORTH_A_GPU = 20_000  # rows whose neighbours are wanted: less is done before the vectors are there
 ASKED_AT_ONCE = 1024  # rows, where the neighbours of many are wanted
 NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
@@ -106,9 +107,12 @@ class Neighbours:
         """
         vectors = self._vectors.read(selection.rows)
         ordered = self.together(rows, selection)
+        search = self._on_gpu(vectors, selection) if len(rows) >= WORTH_A_GPU else None
         for start in range(0, len(ordered), ASKED_AT_ONCE):
             some = ordered[start : start + ASKED_AT_ONCE]
-            scores, found = self.search(vectors[some].astype(np.float32), k + 1, selection)
+            queries = vectors[some].astype(np.float32)
+            answer = search(queries, k + 1) if search else None
+            scores, found = answer or self.search(queries, k + 1, selection)
             own = found == some[:, None]
             others = np.where(own, -np.inf, scores).astype(np.float32), np.where(own, -1, found)
             yield some, exact.ordered(others, k)
@@ -236,6 +240,27 @@ class Neighbours:
         if recalls.mean() + margin(recalls) >= target:
             return []
         return [f"finds {recalls.mean():.3f} of the {k} nearest neighbours instead of {target}"]
+
+    def _on_gpu(
+        self, vectors: HalfVectors, selection: Selection
+    ) -> Callable[[Vectors, int], exact.Found | None] | None:
+        """Exact search of the selected rows on the GPU, where there is one and they fit."""
+        from retrieval.search import gpu, mapped
+
+        alive = selection.within(0, selection.rows)
+        rows = np.arange(selection.rows) if alive is None else alive
+        flat = gpu.flat(vectors, rows) if len(rows) else None
+        if flat is None:
+            return None
+
+        def search(queries: Vectors, k: int) -> exact.Found | None:
+            try:
+                scores, places = flat.search(queries, min(k, len(rows), gpu.LIMIT))
+            except gpu.ERRORS:
+                return None
+            return mapped.clean((scores, np.where(places < 0, -1, rows[places])), k)
+
+        return search
 
     def _search_ivf(
         self, ivf: "IvfIndex", vectors: HalfVectors, queries: Vectors, k: int, selection: Selection
