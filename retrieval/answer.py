@@ -1,26 +1,25 @@
 """Query images to answers: what the index knows is looked up, the rest goes through the network, then search."""
 
-import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from retrieval import archive
-from retrieval.choose import Choice, choose
+from retrieval.catalogue.filters import Criteria
+from retrieval.choose import criteria
+from retrieval.distinct import Standing, Wanted, distinct
 from retrieval.embed import Embedder
 from retrieval.errors import PhotoError, QueryError
 from retrieval.filters import Filter
+from retrieval.lookup import Found, embeddings
+from retrieval.pace import Pace
 from retrieval.prepare import Image, name_of
-from retrieval.records import Answer, Embedding, Failure, Hit, Photo, Rows, Stored, Vectors
-from retrieval.search import exact
-from retrieval.store import Store
-
-QUERIES_AT_ONCE = 64  # images embedded and searched together
-Found = Embedding | PhotoError
+from retrieval.records import Answer, Embedding, Failure, Hit, Photo, Vectors
+from retrieval.search.selection import Selection
+from retrieval.store import Snapshot, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class Question:
     k: int = 20  # hits
     min_score: float | None = None  # cosine
     top: int = 5  # predictions for the query itself
+    hide_duplicates: bool = False  # one hit of each near-identical cluster, see `distinct`
     filter: Filter | None = None  # which photos may be found
     other_species: bool = False  # only photos of another species than the query's own
 
@@ -43,17 +43,19 @@ class Question:
 def answer(store: Store, embedder: Embedder, images: Iterable[Image], question: Question) -> Iterator[Answer]:
     """Yield one answer an image, in order; an image that cannot be read gets an answer with its failure.
 
-    Raises QueryError for a filter that names what the index does not know.
+    Takes as many images at a time as can be answered soon. Each batch sees one state of the index. Raises QueryError
+    for a filter that names what the index does not know.
     """
+    wanted = criteria(store, question.filter or Filter())
     if question.other_species and not store.manifest.model.classes:
         raise QueryError(f"{store.manifest.model.name} names no species: there are no others, ask for all")
-    choice = choose(store, question.filter)
-    stream = iter(images)
-    while batch := list(islice(stream, QUERIES_AT_ONCE)):
-        rows = store.catalogue.vectors()
-        found = _embeddings(store, embedder, batch, max(question.top, question.other_species), rows)
+    pace, stream = Pace(question.k), iter(images)
+    while batch := pace.take(stream):
+        begun = time.monotonic()
+        found = embeddings(store, embedder, batch, max(question.top, question.other_species))
         good = [embedding for embedding in found if isinstance(embedding, Embedding)]
-        hits = iter(_hits(store, good, question, choice, rows))
+        hits = iter(_hits(store, good, question, wanted) if good else ())
+        pace.took(time.monotonic() - begun)
         for image, result in zip(batch, found, strict=True):
             yield _answer(store, image, result, hits, question.top)
 
@@ -66,68 +68,19 @@ def _answer(store: Store, image: Image, result: Found, hits: Iterator[tuple[Hit,
     return Answer(name, model.name, result.predictions[:top], next(hits), label_kind=model.label_kind)
 
 
-def _embeddings(store: Store, embedder: Embedder, images: Sequence[Image], top: int, rows: int) -> list[Found]:
-    """Take stored vectors where there are some, else ask the network; in the order of `images`."""
-    found: dict[int, Found] = {}
-    for position, image in enumerate(images):
-        try:
-            stored = _stored(store, image)
-        except PhotoError as error:
-            found[position] = error
-            continue
-        recalled = _recall(store, stored, top, rows) if stored else None
-        if recalled:
-            found[position] = recalled
-    unknown = [position for position in range(len(images)) if position not in found]
-    if unknown:
-        results = embedder.attempt((images[position] for position in unknown), top=top)
-        found.update(zip(unknown, results, strict=True))
-    return [found[position] for position in range(len(images))]
-
-
-def _stored(store: Store, image: Image) -> Stored | None:
-    """Find the stored vector of an image by place, size and time, else by the hash of its bytes."""
-    if isinstance(image, bytes):
-        return store.catalogue.stored(archive.hash_bytes(image))
-    if not isinstance(image, str | os.PathLike):
-        return None
-    path = Path(image)
-    if path.is_dir():
-        raise PhotoError("not-a-photo", "is a folder: give photos, or index the folder first")
-    place = store.manifest.locate(path.resolve())
-    if place and path.exists():
-        facts = path.stat()
-        stored = store.catalogue.stored_at(*place, facts.st_size, facts.st_mtime_ns)
-        if stored:
-            return stored
-    return store.catalogue.stored(archive.read(path).hash)
-
-
-def _recall(store: Store, stored: Stored, top: int, rows: int) -> Embedding | None:
-    """Rebuild an embedding from the index alone; None where that needs the network after all."""
-    head = store.head
-    if stored.row >= rows or (head is None and store.manifest.model.classes):
-        return None
-    vector = store.vectors.read(rows)[stored.row].astype(np.float32)
-    vector /= np.linalg.norm(vector)  # half precision leaves the length off by up to 0.0005
-    predictions = head.predict((vector * stored.norm)[np.newaxis], top)[0] if head else ()
-    return Embedding(vector, stored.norm, predictions, stored.species)
-
-
-def _hits(
-    store: Store, queries: Sequence[Embedding], question: Question, choice: Choice, rows: int
-) -> list[tuple[Hit, ...]]:
+def _hits(store: Store, queries: Sequence[Embedding], question: Question, wanted: Criteria) -> list[tuple[Hit, ...]]:
     """Search for all queries, those together that look among the same photos, and name the photos found."""
-    dead = store.catalogue.dead_rows()
-    hits: list[tuple[Hit, ...]] = [()] * len(queries)
-    for species, places in _by_own_species(queries, question.other_species).items():
-        hidden = np.union1d(dead, store.listing.rows_of_species(species)) if species else dead
-        vectors = np.stack([queries[place].vector for place in places])
-        scores, found = _search(store, vectors, question.k, rows, hidden, choice.rows)
-        photos = store.catalogue.photos_at(np.unique(found[found >= 0]).tolist())
-        for place, best, at in zip(places, scores, found, strict=True):
-            hits[place] = _ranked(store, best, at, photos, question, choice)
-    return hits
+    found: list[list[Standing]] = [[] for _ in queries]
+    with store.snapshot() as now:
+        for species, places in _by_own_species(queries, question.other_species).items():
+            vectors = np.stack([queries[place].vector for place in places])
+            selection = _selection(store, now, wanted, species)
+            for place, standings in zip(places, _search(store, now, vectors, question, selection), strict=True):
+                found[place] = standings
+        rows = {row for standings in found for one in standings for row in (one.row, *one.hidden)}
+        photos = now.catalogue.photos_at(sorted(rows))
+    chosen = {row: [one for one in files if wanted.admits(one.root, one.relative)] for row, files in photos.items()}
+    return [_ranked(store, standings, chosen, question) for standings in found]
 
 
 def _by_own_species(queries: Sequence[Embedding], other_species: bool) -> dict[frozenset[str], list[int]]:
@@ -141,32 +94,50 @@ def _by_own_species(queries: Sequence[Embedding], other_species: bool) -> dict[f
     return places
 
 
-def _search(store: Store, queries: Vectors, k: int, rows: int, hidden: Rows, chosen: Rows | None) -> exact.Found:
-    """The k nearest of the first `rows` rows that are not hidden and, where there is a choice, among the chosen."""
-    if chosen is None:
-        k = min(k, rows - int(np.count_nonzero(hidden < rows)))
-        return store.neighbours.search(queries, k, rows=rows, dead=hidden) if k > 0 else exact.nothing(len(queries), 0)
-    among = np.setdiff1d(chosen[chosen < rows], hidden, assume_unique=True)
-    return exact.search(store.vectors.read(rows), queries, min(k, len(among)), rows=among)
+def _selection(store: Store, now: Snapshot, wanted: Criteria, hidden_species: frozenset[str]) -> Selection:
+    """What may be found: all photos or those wanted, without some species."""
+    rows, dead = now.catalogue.vectors(), now.catalogue.dead_rows()
+    chosen = None if wanted == Criteria() else now.photos.rows(wanted)
+    if not hidden_species:
+        return store.select(rows, dead, chosen)
+    others = np.zeros(rows, dtype=bool)
+    others[slice(None) if chosen is None else chosen] = True
+    others[now.photos.rows_of_species(hidden_species)] = False
+    return store.neighbours.select(rows=rows, dead=dead, chosen=np.flatnonzero(others))
+
+
+def _search(
+    store: Store, now: Snapshot, queries: Vectors, question: Question, selection: Selection
+) -> list[list[Standing]]:
+    """Find rows, best first."""
+    k = min(question.k, selection.alive)
+    if k < 1:
+        return [[] for _ in queries]
+    floor = -2.0 if question.min_score is None else question.min_score
+    if question.hide_duplicates:
+        search = partial(store.neighbours.search, selection=selection)
+        wanted = Wanted(k, selection.alive, floor)
+        found = distinct(now.database, store.vectors.read(selection.rows), search, queries, wanted)
+    else:
+        scores, nearest = store.neighbours.search(queries, k, selection)
+        lines = zip(scores.tolist(), nearest.tolist(), strict=True)
+        found = [[Standing(*one) for one in zip(*line, strict=True) if one[1] >= 0] for line in lines]
+    return [[one for one in standings if one.score >= floor] for standings in found]
 
 
 def _ranked(
-    store: Store,
-    scores: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    photos: dict[int, list[Photo]],
-    question: Question,
-    choice: Choice,
+    store: Store, standings: Iterable[Standing], photos: dict[int, list[Photo]], question: Question
 ) -> tuple[Hit, ...]:
-    floor = -2.0 if question.min_score is None else question.min_score
     hits: list[Hit] = []
-    for score, row in zip(scores.tolist(), rows.tolist(), strict=True):
-        if score < floor:
-            break
-        for photo in photos.get(row, ()):  # byte-identical files share a row
-            if not choice.criteria.admits(photo.root, photo.relative):
-                continue
+    for one in standings:
+        files = photos.get(one.row, ())  # byte-identical files share a row
+        hidden = None
+        if question.hide_duplicates:
+            hidden = sum(len(photos.get(row, ())) for row in (one.row, *one.hidden)) - 1
+            files = files[:1]
+        for photo in files:
             path = store.manifest.path_of(photo.root, photo.relative)
-            score = min(1.0, max(-1.0, score))
-            hits.append(Hit(len(hits) + 1, score, path, photo.species, photo.probability, photo.taken_at))
+            score = min(1.0, max(-1.0, one.score))
+            facts = (photo.species, photo.probability, photo.taken_at)
+            hits.append(Hit(len(hits) + 1, score, path, *facts, hidden))
     return tuple(hits[: question.k])

@@ -37,7 +37,7 @@ class Choice:
 def choose(store: Store, wanted: Filter | None) -> Choice:
     """Find the photos that a filter means; raise QueryError for a name or folder that is not known here."""
     found = criteria(store, wanted or Filter())
-    return Choice() if found == Criteria() else Choice(store.listing.rows(found), found)
+    return Choice() if found == Criteria() else Choice(store.photos.rows(found), found)
 
 
 def criteria(store: Store, wanted: Filter) -> Criteria:
@@ -73,7 +73,7 @@ def places(store: Store, folder: str) -> list[Place]:
     if not found:
         roots = ", ".join(f"{name} ({root})" for name, root in store.manifest.roots.items()) or "none yet"
         raise QueryError(f"{folder} is in no folder of this index: its roots are {roots}")
-    if not path.exists() and not any(map(store.listing.holds_any, found)):
+    if not path.exists() and not any(map(store.photos.holds_any, found)):
         raise QueryError(f"there is no folder {folder}, and no photo was ever indexed there: check its name")
     return found
 
@@ -100,7 +100,7 @@ def _any_of(matching: Callable[[str], frozenset[str]], names: Iterable[object]) 
 def _species(store: Store, wanted: Filter) -> Callable[[str], frozenset[str]]:
     if not (wanted.species or wanted.not_species):
         return lambda _name: frozenset()
-    known = SpeciesNames({*_labels(store), *store.listing.species()})
+    known = SpeciesNames({*_labels(store), *store.photos.species()})
 
     def matching(name: str) -> frozenset[str]:
         found = known.matching(name)
@@ -130,7 +130,7 @@ def _unknown_species(name: str, suggestions: list[str]) -> str:
 def _cameras(store: Store, wanted: Filter) -> Callable[[str], frozenset[str]]:
     if not (wanted.camera or wanted.not_camera):
         return lambda _name: frozenset()
-    known = store.listing.cameras()
+    known = store.photos.cameras()
 
     def matching(name: str) -> frozenset[str]:
         found = cameras_matching(name, known) if words(name) else frozenset()

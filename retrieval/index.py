@@ -8,7 +8,7 @@ from typing import Literal, TypedDict, Unpack, cast
 
 from retrieval.answer import Question, answer
 from retrieval.archive import check_root
-from retrieval.catalogue.listing import Order
+from retrieval.catalogue.photos import Order
 from retrieval.choose import criteria
 from retrieval.dedupe.find import Findings, FindOptions, find
 from retrieval.dedupe.ignore import ignore, ignored
@@ -21,9 +21,10 @@ from retrieval.models import zoo
 from retrieval.models.known import AUTO
 from retrieval.prepare import Image
 from retrieval.records import Answer, Counts, Failure, ListedPhoto, ListedSpecies, Progress, Report
+from retrieval.search.measurement import Measurement
 from retrieval.search.neighbours import IvfStatus
 from retrieval.store import Store
-from retrieval.update import Options, update
+from retrieval.update import Options, optimise, update
 from retrieval.verify import Verification, verify
 
 
@@ -114,15 +115,17 @@ class Index:
         exclude: Collection[str] = (),
         retry: Collection[str] = (),
         allow_empty: bool = False,
+        memory_bytes: int | None = None,
         progress: Callable[[Progress], None] = lambda _progress: None,
     ) -> Report:
         """Bring the index up to date with folders, or with all of its roots if none are given.
 
         Only new and changed files are read. `exclude` has glob patterns; `retry` names kinds of failures to try again;
-        `allow_empty` says that a root without photos was emptied on purpose. `progress` may raise Interrupted to stop:
-        what is done is kept. Raises ArchiveError, before anything is changed, for a folder that is missing or empty.
+        `allow_empty` says that a root without photos was emptied on purpose; `memory_bytes` is what `optimise` takes.
+        `progress` may raise Interrupted to stop: what is done is kept. Raises ArchiveError, before anything is changed,
+        for a folder that is missing or empty.
         """
-        options = Options(exclude, retry, allow_empty, progress)
+        options = Options(exclude, retry, allow_empty, memory_bytes, progress)
         return update(self._store, self.embedder, [Path(path) for path in paths], options)
 
     def query(
@@ -132,20 +135,19 @@ class Index:
         *,
         min_score: float | None = None,
         top: int = 5,
+        hide_duplicates: bool = False,
         filter: Filter | None = None,
         other_species: bool = False,
     ) -> Answer:
         """Find the `k` nearest photos of an image, and its `top` most probable species.
 
-        `filter` says among which photos; `other_species` leaves out those of the image's own: what looks like it, but
-        is something else.
-
         An image is a path, the bytes of a file, a PIL image, or an array of uint8: (height, width, 3) RGB or
-        (height, width) grey. One that cannot be read gives an answer with its `failure`.
+        (height, width) grey. One that cannot be read gives an answer with its `failure`. `hide_duplicates` leaves one
+        hit of each near-identical cluster, bursts included; see distinct. `filter` says among which photos to look;
+        `other_species` leaves out those of the image's own species: what looks like it, but is something else.
         """
-        return next(
-            self.query_many([image], k, min_score=min_score, top=top, filter=filter, other_species=other_species)
-        )
+        question = Question(k, min_score, top, hide_duplicates, filter, other_species)
+        return next(answer(self._store, self.embedder, [image], question))
 
     def query_many(
         self,
@@ -154,11 +156,13 @@ class Index:
         *,
         min_score: float | None = None,
         top: int = 5,
+        hide_duplicates: bool = False,
         filter: Filter | None = None,
         other_species: bool = False,
     ) -> Iterator[Answer]:
-        """Do the same for many images, in order, in batches."""
-        return answer(self._store, self.embedder, images, Question(k, min_score, top, filter, other_species))
+        """Do the same for any number of images, in order: taken a batch at a time, answered as each is done."""
+        question = Question(k, min_score, top, hide_duplicates, filter, other_species)
+        return answer(self._store, self.embedder, images, question)
 
     def photos(
         self, filter: Filter | None = None, *, order: Order = "path", reverse: bool = False, limit: int | None = None
@@ -168,13 +172,13 @@ class Index:
         By date they begin with the oldest, by probability with the highest; `reverse` turns that round.
         """
         chosen, place = criteria(self._store, filter or Filter()), self._store.manifest.path_of
-        found = self._store.listing.photos(chosen, order=order, reverse=reverse, limit=limit)
+        found = self._store.photos.photos(chosen, order=order, reverse=reverse, limit=limit)
         return (ListedPhoto(place(root, relative), *facts) for root, relative, *facts in found)
 
     def species(self, filter: Filter | None = None) -> list[ListedSpecies]:
         """Return what there is of each species among the photos that a filter chooses, by name: a life list."""
         chosen, place = criteria(self._store, filter or Filter()), self._store.manifest.path_of
-        found = self._store.listing.by_species(chosen)
+        found = self._store.photos.by_species(chosen)
         return [
             ListedSpecies(species, photos, days, first, last, best, place(root, relative))
             for species, photos, days, first, last, best, root, relative in found
@@ -182,11 +186,20 @@ class Index:
 
     def count(self, filter: Filter | None = None) -> int:
         """Count the indexed photos that a filter chooses, or all of them."""
-        return self._store.listing.count(criteria(self._store, filter or Filter()))
+        return self._store.photos.count(criteria(self._store, filter or Filter()))
 
     def without(self, what: Literal["date", "place"]) -> int:
         """Count the indexed photos whose date or place is not known: filters by it never choose them."""
-        return self._store.listing.without(what)
+        return self._store.photos.without(what)
+
+    def optimise(self, *, recall: float | None = None, memory_bytes: int | None = None) -> Measurement | None:
+        """Make the search index anew for a recall (0 to 1, of the 20 nearest) and a bound on the memory it holds.
+
+        Both are kept for later runs; what is None stays as it was. Returns what was measured, None where there are no
+        photos.
+        """
+        with writing(self.folder):
+            return optimise(self._store, recall, memory_bytes)
 
     def status(self) -> Status:
         """Count what the index has."""

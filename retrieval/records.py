@@ -72,6 +72,7 @@ class Hit:
     species: str | None
     probability: float | None
     taken_at: datetime | None
+    hidden: int | None = None  # near-identical files that this one stands for; None where none were looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class Counts:
 class Progress:
     """Where a run stands; given to the caller after every batch."""
 
-    phase: str  # "scanning", "embedding", "building"
+    phase: str  # "scanning", "embedding", "building", "asking", ...
     done: int
     total: int | None  # photos to read in this run; None while scanning
     failed: int = 0

@@ -1,16 +1,21 @@
 """One index on disk, opened: settings, catalogue, vectors and search together. What is done with them is elsewhere."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from retrieval.catalogue.database import Database
+from retrieval.catalogue.database import Database, Transactions
 from retrieval.catalogue.likeness import Likenesses
-from retrieval.catalogue.listing import Listing
+from retrieval.catalogue.photos import Photos
 from retrieval.catalogue.reader import Catalogue
 from retrieval.errors import IndexFormatError, IndexProblem
 from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
 from retrieval.manifest import MANIFEST_NAME, Manifest, Model, has_manifest
 from retrieval.models.head import Head
+from retrieval.records import Rows
 from retrieval.search.neighbours import Neighbours
+from retrieval.search.selection import Selection
 from retrieval.vectors import VectorFile
 
 CATALOGUE_NAME = "catalogue.sqlite"
@@ -18,6 +23,15 @@ VECTORS_NAME = "vectors.f16"
 HEAD_NAME = "head.safetensors"
 # What a creation that was killed before its catalogue can have left.
 UNFINISHED = (LOCK_NAME, OWNER_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the catalogue, held for questions that belong together."""
+
+    database: Transactions
+    catalogue: Catalogue
+    photos: Photos
 
 
 class Store:
@@ -29,10 +43,11 @@ class Store:
         self.database = Database(folder / CATALOGUE_NAME)
         self.catalogue = Catalogue(self.database)
         self.likenesses = Likenesses(self.database)
-        self.listing = Listing(self.database)
+        self.photos = Photos(self.database)
         self.vectors = VectorFile(folder / VECTORS_NAME, manifest.model.dimension)
         self.neighbours = Neighbours(folder, self.vectors)
         self._head: Head | None = None
+        self._selected: tuple[int, Rows, Rows | None, Selection] | None = None  # the last
 
     @classmethod
     def create(cls, folder: Path, model: Model, head: Head) -> "Store":
@@ -82,6 +97,20 @@ class Store:
         """Write the classifier again after it was lost."""
         head.save(self.folder / HEAD_NAME, weights_sha256=self.manifest.model.sha256)
         self._head = head
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Hold the catalogue as it is at the first question, for moments; writers go on meanwhile."""
+        with self.database.snapshot() as held:
+            yield Snapshot(held, Catalogue(held), Photos(held))
+
+    def select(self, rows: int, dead: Rows, chosen: Rows | None = None) -> Selection:
+        """Return what search may find among the first `rows` rows; made once until other rows are dead or chosen."""
+        last = self._selected
+        if last is None or last[0] != rows or last[1] is not dead or last[2] is not chosen:
+            selection = self.neighbours.select(rows=rows, dead=dead, chosen=chosen)
+            last = self._selected = (rows, dead, chosen, selection)
+        return last[3]
 
     def reload(self) -> None:
         """Read index.json again: another writer may have added a root."""

@@ -99,7 +99,7 @@ def test_a_recorded_species_is_left_out_even_where_the_network_now_says_another(
     best = filled.query(image).predictions[0].species
     recorded = next(one.species for one in filled.species() if one.species != best)
     with filled._store.database.transaction() as connection:
-        row = filled._store.listing.rows(Criteria(under=(("b", ""),)))[0]
+        row = filled._store.photos.rows(Criteria(under=(("b", ""),)))[0]
         connection.exec_driver_sql("UPDATE content SET species = ? WHERE vector_row = ?", (recorded, int(row)))
     hits = filled.query(tmp_path / "b" / "copy.jpg", k=100, other_species=True).hits
     assert not {hit.species for hit in hits} & {best, recorded}

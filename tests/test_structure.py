@@ -23,7 +23,7 @@ LEVELS = [
     ["store"],
     ["choose"],
     ["training"],
-    ["dedupe"],
+    ["dedupe", "distinct", "lookup", "pace"],
     ["update", "answer", "verify"],
     ["index"],
     ["present"],

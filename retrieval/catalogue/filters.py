@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, false, func, not_, or_, select, type_coerce
 
-from retrieval.catalogue.reader import DEAD, below, count_vectors
+from retrieval.catalogue.reader import DEAD, below, count_vectors, unsorted_numbers
 from retrieval.catalogue.tables import ContentTable, PhotoTable, RootTable
 from retrieval.filters import Near
 from retrieval.records import Rows
@@ -53,7 +53,7 @@ class Criteria:
 
 
 def matching_rows(connection: Connection, criteria: Criteria) -> Rows:
-    """Return the rows that a present photo has which satisfies the criteria, ascending: (n,) int64."""
+    """Return the rows that a present photo has which satisfies the criteria, ascending: (n,) int64, read-only."""
     total = count_vectors(connection)
     kept = ~_mask(connection, [DEAD], total)
     for alternatives in _wanted(criteria):
@@ -62,23 +62,15 @@ def matching_rows(connection: Connection, criteria: Criteria) -> Rows:
         kept &= ~_mask(connection, alternatives, total)
     if criteria.under or criteria.not_under:
         kept &= _marked(connection, _rows_of_photos(criteria), total)
-    return np.flatnonzero(kept)
+    rows = np.flatnonzero(kept)
+    rows.flags.writeable = False
+    return rows
 
 
 def rows_of_species(connection: Connection, species: Iterable[str]) -> Rows:
     """Return the rows of these labels, dead ones too, ascending: (n,) int64."""
     condition = ContentTable.species.in_(sorted(species))
     return np.flatnonzero(_mask(connection, [condition], count_vectors(connection)))
-
-
-def integers(connection: Connection, query: Select[int | None]) -> Rows:
-    """Return one column of whole numbers, as they come: (n,) int64.
-
-    As one text, for to make an object of every row takes several times as long as to read it.
-    """
-    column = query.subquery().c[0]
-    text = connection.execute(select(func.group_concat(column))).scalar_one()
-    return np.fromstring(text, dtype=np.int64, sep=",") if text else np.zeros(0, np.int64)
 
 
 def _mask(connection: Connection, alternatives: Iterable[Condition], total: int) -> Mask:
@@ -91,7 +83,7 @@ def _mask(connection: Connection, alternatives: Iterable[Condition], total: int)
 def _marked(connection: Connection, queries: Iterable[Select[int | None]], total: int) -> Mask:
     mask = np.zeros(total, dtype=np.bool_)
     for query in queries:
-        mask[integers(connection, query)] = True
+        mask[unsorted_numbers(connection, query)] = True
     return mask
 
 

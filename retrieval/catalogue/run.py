@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, func, insert, select
 from retrieval.archive import Seen
 from retrieval.catalogue import record, survey
 from retrieval.catalogue.database import Database
-from retrieval.catalogue.reader import NOT_INDEXED, count_vectors
+from retrieval.catalogue.reader import count_vectors
 from retrieval.catalogue.survey import Scope, Settled
 from retrieval.catalogue.tables import PhotoTable, RootTable, SeenTable
 from retrieval.records import Outcome, Source
@@ -95,7 +95,7 @@ class Run:
 
     def gone(self) -> int:
         """Count the photos that this run declared gone and did not find elsewhere."""
-        query = select(func.count()).where(NOT_INDEXED, PhotoTable.state == "gone", PhotoTable.gone_at == self._gone_at)
+        query = select(func.count()).where(PhotoTable.state == "gone", PhotoTable.gone_at == self._gone_at)
         with self._transaction() as connection:
             return connection.execute(query).scalar_one()
 

@@ -7,7 +7,7 @@ from catalogues import CAMERAS, FOLDERS, ROOTS, SPECIES, Entry, draw, write
 from sqlalchemy import event
 
 from retrieval.catalogue.filters import EARTH_RADIUS_KM, Criteria, boxes
-from retrieval.catalogue.listing import ORDERS, Listing
+from retrieval.catalogue.photos import ORDERS, Photos
 from retrieval.filters import Near
 
 CIRCLES = (
@@ -103,20 +103,20 @@ def draw_criteria(chance: random.Random) -> Criteria:
 def drawn(tmp_path_factory):
     entries = draw(600, seed=7)
     database = write(tmp_path_factory.mktemp("catalogue") / "catalogue.sqlite", entries)
-    yield entries, Listing(database)
+    yield entries, Photos(database)
     database.close()
 
 
 @pytest.mark.parametrize("seed", range(300))
 def test_rows_and_lists_are_those_of_brute_force(drawn, seed):
-    entries, listing = drawn
+    entries, photos = drawn
     criteria = draw_criteria(random.Random(seed))
     expected = [entry for entry in entries if satisfies(entry, criteria)]
-    rows = listing.rows(criteria)
+    rows = photos.rows(criteria)
     assert rows.dtype == np.int64
     assert rows.tolist() == sorted({entry.row for entry in expected})
-    assert listing.count(criteria) == len(expected)
-    found = list(listing.photos(criteria))
+    assert photos.count(criteria) == len(expected)
+    found = list(photos.photos(criteria))
     assert [row[:2] for row in found] == sorted((entry.root, entry.path) for entry in expected)
     for entry in entries:
         if entry.state == "indexed" and entry.row in rows:
@@ -146,21 +146,21 @@ def test_a_box_holds_its_circle():
 
 
 def test_no_criteria_choose_every_present_photo(drawn):
-    entries, listing = drawn
+    entries, photos = drawn
     present = [entry for entry in entries if entry.state == "indexed"]
-    assert listing.count(Criteria()) == len(present)
-    assert listing.rows(Criteria()).tolist() == sorted({entry.row for entry in present})
-    assert listing.without("date") == sum(entry.taken_at is None for entry in present)
-    assert listing.without("place") == sum(entry.latitude is None for entry in present)
-    assert listing.species() == sorted(name for name in SPECIES if name)
-    assert listing.cameras() == sorted(name for name in CAMERAS if name)
+    assert photos.count(Criteria()) == len(present)
+    assert photos.rows(Criteria()).tolist() == sorted({entry.row for entry in present})
+    assert photos.without("date") == sum(entry.taken_at is None for entry in present)
+    assert photos.without("place") == sum(entry.latitude is None for entry in present)
+    assert photos.species() == sorted(name for name in SPECIES if name)
+    assert photos.cameras() == sorted(name for name in CAMERAS if name)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("order", ORDERS)
 def test_orders(drawn, order, reverse):
-    entries, listing = drawn
-    found = list(listing.photos(Criteria(), order=order, reverse=reverse))
+    entries, photos = drawn
+    found = list(photos.photos(Criteria(), order=order, reverse=reverse))
     assert len(found) == sum(entry.state == "indexed" for entry in entries)
     keys = {
         "path": lambda row: (row[0], row[1].encode()),
@@ -171,14 +171,14 @@ def test_orders(drawn, order, reverse):
     values = [keys[order](row) for row in found]
     known = [value for value in values if value is not None]
     assert values == sorted(known, reverse=reverse) + [None] * (len(values) - len(known))
-    assert list(listing.photos(Criteria(), order=order, reverse=reverse, limit=7)) == found[:7]
+    assert list(photos.photos(Criteria(), order=order, reverse=reverse, limit=7)) == found[:7]
 
 
 def test_a_life_list_counts_what_is_there(drawn):
-    entries, listing = drawn
+    entries, photos = drawn
     criteria = Criteria(not_species=frozenset({"Grey heron"}), since="2020-06", under=(("birds", ""),))
     chosen = [entry for entry in entries if satisfies(entry, criteria) and entry.species]
-    found = list(listing.by_species(criteria))
+    found = list(photos.by_species(criteria))
     assert [row[0] for row in found] == sorted({entry.species for entry in chosen})
     for species, photos, days, first, last, probability, root, path in found:
         own = [entry for entry in chosen if entry.species == species]
@@ -207,27 +207,27 @@ def test_a_life_list_counts_what_is_there(drawn):
     ],
 )
 def test_each_condition_is_answered_by_its_index_alone(drawn, criteria, index):
-    _, listing = drawn
-    plans = explain(listing, lambda: listing.rows(criteria))
+    _, photos = drawn
+    plans = explain(photos, lambda: photos.rows(criteria))
     assert any(f"USING COVERING INDEX {index} (" in plan for plan in plans)
     assert any("content_dead" in plan for plan in plans)
     assert not [plan for plan in plans if plan.startswith("SCAN content")]
 
 
 def test_folders_and_photos_of_rows_are_found_by_their_indices(drawn):
-    _, listing = drawn
-    plans = explain(listing, lambda: listing.rows(Criteria(under=(("birds", "2020"),))))
+    _, photos = drawn
+    plans = explain(photos, lambda: photos.rows(Criteria(under=(("birds", "2020"),))))
     assert any("(root_id=? AND path>? AND path<?)" in plan for plan in plans)
-    plans = explain(listing, lambda: list(listing.photos(Criteria(species=frozenset({"Black kite"})))))
+    plans = explain(photos, lambda: list(photos.photos(Criteria(species=frozenset({"Black kite"})))))
     assert any(plan.startswith("SEARCH content") and "(vector_row=?)" in plan for plan in plans)
     assert any("photo_content" in plan for plan in plans)
-    plans = explain(listing, lambda: list(listing.photos(Criteria(), limit=3)))
+    plans = explain(photos, lambda: list(photos.photos(Criteria(), limit=3)))
     assert not any("TEMP B-TREE" in plan for plan in plans)  # nothing is sorted: the first comes at once
 
 
-def explain(listing: Listing, call) -> list[str]:
+def explain(photos: Photos, call) -> list[str]:
     """How SQLite goes about each statement of a call."""
-    engine, seen = listing._database._engine, []
+    engine, seen = photos._database._engine, []
 
     def note(_connection, _cursor, statement, parameters, _context, _many):
         seen.append((statement, parameters))

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, func, select, type_coerce
 
-from retrieval.catalogue.database import Database
+from retrieval.catalogue.database import Transactions, state
 from retrieval.catalogue.filters import Criteria, Place, matching_rows, rows_of_species
 from retrieval.catalogue.reader import below
 from retrieval.catalogue.tables import ContentTable, PhotoTable, RootTable
@@ -16,16 +16,24 @@ Order = Literal["path", "date", "species", "probability"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 
-class Listing:
+class Photos:
     """Questions about photos that satisfy some criteria, to one database. Each call sees one consistent snapshot."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     def rows(self, criteria: Criteria) -> Rows:
-        """Return the vector rows of the photos, ascending: (n,) int64. Byte-identical files share one."""
+        """Return the vector rows of the photos, ascending: (n,) int64, read-only. Byte-identical files share one.
+
+        The same array as long as the catalogue is the same: what was made of it need not be made again.
+        """
         with self._database.transaction() as connection:
-            return matching_rows(connection, criteria)
+            now = state(connection)
+            known = connection.info.get("matching_rows")
+            if known is None or known[:2] != (now, criteria):
+                known = connection.info["matching_rows"] = (now, criteria, matching_rows(connection, criteria))
+            rows: Rows = known[2]
+            return rows
 
     def rows_of_species(self, species: Iterable[str]) -> Rows:
         """Return the vector rows of these labels, ascending: (n,) int64."""
