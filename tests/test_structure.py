@@ -21,7 +21,7 @@ LEVELS = [
     ["search"],
     ["store"],
     ["training"],
-    ["dedupe"],
+    ["dedupe", "calibrate"],
     ["update", "answer", "verify"],
     ["index"],
     ["present"],

@@ -144,4 +144,3 @@ def _some_tokens(x: Node, which: slice) -> Node:
 def _norm(x: Node, weights: Weights, name: str) -> Node:
     x = opset13.mvn(x, np.array([-1]), True, LAYER_NORM_EPSILON, "INSIDE_SQRT")
     return x * weights[f"{name}.weight"] + weights[f"{name}.bias"]
-

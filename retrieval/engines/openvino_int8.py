@@ -32,7 +32,7 @@ TRIED_ON = 16  # photos that tell how much a block errs
 _LEVELS = 256
 _INPUTS = ("attn.qkv", "attn.proj", "mlp.0", "mlp.3")
 
-Listener = Callable[[int, int], None]  # passes done, of how many
+Passed = Callable[[int], None]  # told how many more photos went through the network
 
 
 class Extremes(NamedTuple):
@@ -76,22 +76,23 @@ class _Quantiser:
             return linear(x, name, weight, bias)
         if name not in self._inputs:
             low, high = (np.array(limit, np.float32) for limit in self._ranges[name])
-            self._inputs[name] = opset13.fake_quantize(x, low, high, low, high, _LEVELS)
+            self._inputs[name] = opset13.fake_quantize(x, low, high, low, high, _LEVELS, name=name)
         scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True), np.float32(1e-12)) / np.float32(127)
         whole = opset13.constant(np.rint(weight / scale).astype(np.int8))
         restored = opset13.multiply(opset13.convert(whole, "f32"), opset13.constant(scale))
         return opset13.matmul(self._inputs[name], restored, False, True) + bias
 
 
-def quantise(
-    checkpoint: Checkpoint, images: NDArray[np.uint8], progress: Listener = lambda _done, _total: None
-) -> Converted:
-    """Quantise a network, calibrated on RGB images (n, height, width, 3); takes n + 16 x blocks passes at most."""
-    blocks = _quantised_blocks(checkpoint.config)
-    tried = images[:TRIED_ON]
+def passes(config: VitConfig, n: int) -> int:
+    """How many passes through the network it takes to quantise it on n photos."""
+    return n + (min(n, TRIED_ON) * len(_blocks(config)) if config.blocks >= KEPT_SHARE else 0)
+
+
+def quantise(checkpoint: Checkpoint, images: NDArray[np.uint8], passed: Passed = lambda _more: None) -> Converted:
+    """Quantise a network, calibrated on RGB images (n, height, width, 3), n at least 1."""
+    blocks = _blocks(checkpoint.config)
     kept = checkpoint.config.blocks // KEPT_SHARE
-    total = len(images) + (len(tried) * len(blocks) if kept else 0)
-    features, extremes = _observe(checkpoint, images, lambda done: progress(done, total))
+    features, extremes = _observe(checkpoint, images, passed)
     weights, extremes = smoothed(weights_of(checkpoint), extremes, blocks)
     ranges = {name: extremes[name].range() for name in extremes}
 
@@ -100,31 +101,30 @@ def quantise(
         return _converted(checkpoint, graph(checkpoint, Layers(weights, _Quantiser(only).linear)))
 
     if kept:
-        errors = []
-        for number, block in enumerate(blocks, start=1):
+        tried, errors = images[:TRIED_ON], []
+        for block in blocks:
             answer, _ = OpenVinoEngine(with_int8([block]), precision=INT8).run(tried)
             errors.append(float(np.linalg.norm(answer - features[: len(tried)])))
-            progress(len(images) + number * len(tried), total)
+            passed(len(tried))
         blocks = [blocks[index] for index in sorted(np.argsort(errors)[: len(blocks) - kept])]
     return with_int8(blocks)
 
 
-def _quantised_blocks(config: VitConfig) -> list[str]:
+def _blocks(config: VitConfig) -> list[str]:
     """The blocks worth it: not the last one where only the class token is computed of it."""
     return [f"encoder.block.{index}" for index in range(config.blocks - config.class_token)]
 
 
-def _observe(
-    checkpoint: Checkpoint, images: NDArray[np.uint8], progress: Callable[[int], None]
-) -> tuple[Floats, dict[str, Extremes]]:
+def _observe(checkpoint: Checkpoint, images: NDArray[np.uint8], passed: Passed) -> tuple[Floats, dict[str, Extremes]]:
     """The features in fp32, and the extremes of each linear layer's input."""
     recorder = _Recorder()
     layers = Layers(weights_of(checkpoint), recorder.linear)
     engine = OpenVinoEngine(_converted(checkpoint, graph(checkpoint, layers, recorder.extremes)), precision="fp32")
     batches = []
     for start in range(0, len(images), engine.batch_size):
-        batches.append(engine.outputs(images[start : start + engine.batch_size]))
-        progress(min(len(images), start + engine.batch_size))
+        batch = images[start : start + engine.batch_size]
+        batches.append(engine.outputs(batch))
+        passed(len(batch))
     outputs = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
     found = outputs[-2 * len(recorder.inputs) :]
     pairs = zip(recorder.inputs, found[::2], found[1::2], strict=True)
@@ -164,7 +164,7 @@ def _factor(weight: Floats, seen: Extremes) -> Floats:
 def _divide_source(weights: dict[str, Floats], block: str, name: str, factor: Floats) -> None:
     """Divide the channels of a layer's input where they are made."""
     if name.endswith("mlp.3"):
-        weights[f"{block}.mlp.2"] = 1 / factor  # behind the activation, which is not linear
+        weights[f"{block}.mlp.2"] = np.float32(1) / factor  # behind the activation, which is not linear
         return
     if name.endswith("attn.proj"):  # attention mixes tokens, and leaves each channel of the values to itself
         divisor = np.concatenate([np.ones(2 * len(factor), np.float32), factor])
