@@ -44,7 +44,7 @@ def calibrate(
     if store.kept is None:
         if store.catalogue.vectors():
             raise IndexFormatError(f"{store.folder} has vectors, but its network is unknown: restore its index.json")
-        photos = _readable(embedder, pending, locate)
+        photos = _readable(embedder, pending, locate, progress)
         if len(photos) < LEAST:
             raise ModelError(
                 f"int8 is calibrated on {LEAST} photos at least, and {len(photos)} different ones can be read: add "
@@ -74,8 +74,10 @@ def _make(store: Store, embedder: Embedder, photos: NDArray[np.uint8], progress:
         progress(Progress("calibrating", done, total))
 
     quantised = quantise(network, seen, passed)
+    del network  # one network after the other: each takes the memory of its weights
     plain = choice.start(weights, engine="openvino", device="cpu", precision="fp32").engine
     reference = _vectors(plain, held_back, passed)
+    del plain
     vectors = _vectors(OpenVinoEngine(quantised, precision=INT8), held_back, passed)
     kept = keep(store.folder, quantised, weights.sha256)
     calibration = agreement(reference, vectors, Calibration(kept.sha256, len(seen), len(held_back)))
@@ -114,7 +116,9 @@ def _vectors(engine: Engine, photos: NDArray[np.uint8], passed: Callable[[int], 
     return np.concatenate(found)
 
 
-def _readable(embedder: Embedder, pending: Iterable[Source], locate: Callable[[Source], Path]) -> NDArray[np.uint8]:
+def _readable(
+    embedder: Embedder, pending: Iterable[Source], locate: Callable[[Source], Path], progress: Listener
+) -> NDArray[np.uint8]:
     """Photos drawn at random from those to embed, as many as are wanted or can be read: (n, height, width, 3)."""
     wanted = CALIBRATED + HELD_BACK
     preparation = embedder.preparation
@@ -123,6 +127,7 @@ def _readable(embedder: Embedder, pending: Iterable[Source], locate: Callable[[S
     for pixels in ahead(jobs, workers=embedder.workers, window=_AHEAD, budget=AHEAD_BYTES):
         if pixels is not None:
             photos.setdefault(sha256(pixels.tobytes()).digest(), pixels)  # copies would agree with each other
+        progress(Progress("sampling", len(photos), wanted))
         if len(photos) == wanted:
             break
     height, width = preparation.height, preparation.width

@@ -164,7 +164,7 @@ class Counts:
 class Progress:
     """Where a run stands; given to the caller after every batch."""
 
-    phase: str  # "scanning", "calibrating", "embedding", "building"
+    phase: str  # "scanning", "sampling", "calibrating", "embedding", "building"
     done: int
     total: int | None  # photos to read in this run; None while scanning
     failed: int = 0
