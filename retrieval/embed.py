@@ -6,19 +6,19 @@ Knows nothing of catalogues: whether bytes are known already is asked of the cal
 import os
 import time
 import warnings
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from retrieval.ahead import ahead
 from retrieval.decode import MAX_PIXELS
 from retrieval.engines import choice
-from retrieval.engines.choice import INT8, Engine
+from retrieval.engines.choice import INT8, Engine, Floats
 from retrieval.engines.kept import Kept
 from retrieval.errors import ModelError, ModelMismatchError, PhotoError
 from retrieval.manifest import Model
@@ -28,9 +28,12 @@ from retrieval.models.known import AUTO, COMPACT
 from retrieval.prepare import Image, Pixels, Preparation, Prepared, name_of
 from retrieval.records import Embedding, Failure, Outcome, Source
 
+Item = TypeVar("Item")
+
 AHEAD_FILES = 256
-AHEAD_BYTES = 256 * 2**20  # of files begun and not yet consumed: one RAW can have 100 MB
-# Recording costs a sync of the disk: a fast network's batches are recorded together. A kill loses no more than this.
+AHEAD_BYTES = 256 * 2**20  # of files being decoded at a time: one RAW can have 100 MB
+# Recording costs a sync of the disk: a fast network's batches are recorded together. A kill loses no more than this,
+# and the batches that a GPU computes meanwhile.
 GROUP_FILES = 256
 GROUP_S = 0.25
 
@@ -125,32 +128,44 @@ class Embedder:
 
     def attempt(self, images: Iterable[Image], *, top: int = 5) -> Iterator[Embedding | PhotoError]:
         """Do the same as an iterator, with an image's PhotoError in the place of its embedding."""
-        jobs = ((partial(_prepare, self.preparation, image), 0) for image in images)
-        batch: list[Pixels | PhotoError] = []
-        for prepared in ahead(jobs, workers=self.workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
-            batch.append(prepared)
-            if len(batch) >= self._batch_limit():
-                yield from self._embed(batch, top)
-                batch = []
-        yield from self._embed(batch, top)
+        for batch, results in self._through(self._images(images), _pixels, top):
+            for item in batch:
+                yield item if isinstance(item, PhotoError) else next(results)
 
     def stream(
-        self, sources: Iterable[Source], locate: Callable[[Source], Path], knows: Callable[[bytes], bool]
+        self,
+        sources: Iterable[Source],
+        locate: Callable[[Source], Path],
+        knows: Callable[[bytes], bool],
+        *,
+        count: int = 0,
     ) -> Iterator[list[Outcome]]:
         """Read files and yield what came of them, in order, in groups that are worth recording.
 
         `locate` gives a file's path; `knows` tells from any thread whether bytes with this SHA-256 need no reading.
         The caller records a group before it asks for the next. Only one copy of identical files is embedded.
+        `count` is how many files there are, where the caller knows it: many are worth a longer preparation.
         """
         group: list[Outcome] = []
         begun = time.monotonic()
-        for batch in self._batches(sources, locate, knows):
-            group += self._finish(batch)
+        for batch, results in self._through(self._batches(sources, locate, knows), lambda item: item.pixels, 1, count):
+            group += [_complete(item, results) for item in batch]
             if len(group) >= GROUP_FILES or time.monotonic() - begun >= GROUP_S:
                 yield group
                 group, begun = [], time.monotonic()
         if group:
             yield group
+
+    def _images(self, images: Iterable[Image]) -> Iterator[list[Pixels | PhotoError]]:
+        """Images made ready, as many as fill one network pass."""
+        jobs = ((partial(_prepare, self.preparation, image), 0) for image in images)
+        batch: list[Pixels | PhotoError] = []
+        for prepared in ahead(jobs, workers=self.workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
+            batch.append(prepared)
+            if len(batch) >= self._batch_limit():
+                yield batch
+                batch = []
+        yield batch
 
     def _batches(
         self, sources: Iterable[Source], locate: Callable[[Source], Path], knows: Callable[[bytes], bool]
@@ -158,8 +173,7 @@ class Embedder:
         """Files made ready, as many as fill one network pass; of identical ones only the first keeps its pixels."""
         preparation = self.preparation
         jobs = ((partial(preparation.file, source, locate(source), knows), source.size) for source in sources)
-        # A copy that was begun before its twin was recorded is not known yet.
-        seen: deque[bytes] = deque(maxlen=AHEAD_FILES + GROUP_FILES)
+        seen: OrderedDict[bytes, None] = OrderedDict()  # a copy begun before its twin was recorded is not known yet
         batch: list[Prepared] = []
         passes = 0
         for item in ahead(jobs, workers=self.workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
@@ -167,7 +181,9 @@ class Embedder:
             if item.pixels is not None and digest in seen:
                 item = Prepared(replace(item.outcome, facts=None))
             elif item.pixels is not None and digest is not None:
-                seen.append(digest)
+                seen[digest] = None
+                if len(seen) > AHEAD_FILES + (2 + self._batches_ahead()) * GROUP_FILES:
+                    seen.popitem(last=False)
                 passes += 1
             batch.append(item)
             if len(batch) >= GROUP_FILES or (passes and passes >= self._batch_limit()):
@@ -176,32 +192,35 @@ class Embedder:
         if batch:
             yield batch
 
-    def _finish(self, batch: Sequence[Prepared]) -> list[Outcome]:
-        """Put what has pixels through the network and complete the outcomes."""
-        results = iter(self._embed([item.pixels for item in batch if item.pixels is not None], top=1))
-        outcomes = []
-        for item in batch:
-            outcome = item.outcome
-            result = next(results) if item.pixels is not None else None
-            if isinstance(result, PhotoError):
-                outcome = replace(outcome, failure=Failure(outcome.path, result.kind, result.reason))
-            elif result is not None:
-                outcome = replace(outcome, embedding=result)
-            outcomes.append(outcome)
-        return outcomes
+    def _through(
+        self, batches: Iterable[list[Item]], pixels_of: Callable[[Item], Pixels | None], top: int, count: int = 0
+    ) -> Iterator[tuple[list[Item], Iterator[Embedding | PhotoError]]]:
+        """Put batches through the network; yield each, in order, with the results of its items that have pixels.
 
-    def _embed(self, batch: Sequence[Pixels | PhotoError], top: int) -> Iterator[Embedding | PhotoError]:
-        pixels = [item for item in batch if not isinstance(item, PhotoError)]
-        embeddings = iter(self._pass(np.stack(pixels), top) if pixels else ())
-        for item in batch:
-            yield item if isinstance(item, PhotoError) else next(embeddings)
+        Where the engine computes by itself, further batches are submitted before an answer is waited for.
+        """
+        under_way: deque[tuple[list[Item], Iterator[Embedding | PhotoError]]] = deque()
+        for batch in batches:
+            pixels = [found for item in batch if (found := pixels_of(item)) is not None]
+            under_way.append((batch, self._begin(pixels, top, count) if pixels else iter(())))
+            while len(under_way) > self._batches_ahead():
+                yield under_way.popleft()
+        yield from under_way
 
-    def _pass(self, pixels: Pixels, top: int) -> Iterator[Embedding | PhotoError]:
-        engine, _, head = self._load()
-        features, logits = engine.run(pixels)
-        self.passes += len(pixels)
+    def _begin(self, pixels: Sequence[Pixels], top: int, count: int) -> Iterator[Embedding | PhotoError]:
+        """Submit a batch. Its results, of which the first waits for the network."""
+        engine = self._load().engine
+        engine.expect(count, self._batch_limit())
+        return self._results(engine.submit(pixels), len(pixels), top)
+
+    def _results(
+        self, answer: Callable[[], tuple[Floats, Floats]], count: int, top: int
+    ) -> Iterator[Embedding | PhotoError]:
+        features, logits = answer()
+        self.passes += count
         norms = np.linalg.norm(features.astype(np.float64), axis=1)
-        for feature, norm, predicted in zip(features, norms, most_probable(logits, head.labels, top), strict=True):
+        labels = self.head.labels
+        for feature, norm, predicted in zip(features, norms, most_probable(logits, labels, top), strict=True):
             if not np.isfinite(norm) or norm == 0:
                 yield PhotoError("no-embedding", "the network gave no finite embedding for this photo")
             else:
@@ -243,6 +262,9 @@ class Embedder:
         engine, head, _ = choice.start_kept(self._kept, self.weights, engine=self._engine, device=self._device)
         return _Loaded(engine, self._expected, head)
 
+    def _batches_ahead(self) -> int:
+        return self._loaded.engine.batches_ahead if self._loaded else 0
+
     def _batch_limit(self) -> int:
         return self._batch_size or self._load().engine.batch_size
 
@@ -255,6 +277,21 @@ def _other_weights(expected: Model, found: zoo.Weights) -> str:
         f"this index was made with {expected.name} (sha256 {expected.sha256[:12]}...), but {found.path} has sha256 "
         f"{found.sha256[:12]}...: give the same weights with --model, or index into a new folder with --index"
     )
+
+
+def _complete(item: Prepared, results: Iterator[Embedding | PhotoError]) -> Outcome:
+    """The outcome of a file, with the next of the network's results if it has pixels."""
+    outcome = item.outcome
+    if item.pixels is None:
+        return outcome
+    result = next(results)
+    if isinstance(result, PhotoError):
+        return replace(outcome, failure=Failure(outcome.path, result.kind, result.reason))
+    return replace(outcome, embedding=result)
+
+
+def _pixels(item: Pixels | PhotoError) -> Pixels | None:
+    return None if isinstance(item, PhotoError) else item
 
 
 def _prepare(preparation: Preparation, image: Image) -> Pixels | PhotoError:

@@ -17,8 +17,9 @@ _KEPT = 8  # frequencies in each direction: 64 bits
 
 def look(image: Image.Image) -> Look:
     """The look of an upright RGB picture of any size."""
-    small = image.copy()
-    small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    shrink = min(1.0, SIDE / max(image.size))
+    size = max(1, round(image.width * shrink)), max(1, round(image.height * shrink))
+    small = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
     encoded = io.BytesIO()
     small.save(encoded, "JPEG", quality=_QUALITY)
     return Look(perceptual_hash(small), encoded.getvalue())

@@ -53,20 +53,20 @@ class Preparation:
         try:
             decoded = self._decode(content.data, path.name)
             outcome = replace(outcome, facts=decoded.facts, look=look(decoded.image))
-            return Prepared(outcome, self._fit(decoded.image))
+            return Prepared(outcome, self._fit(decoded))
         except PhotoError as error:
             return Prepared(replace(outcome, failure=Failure(path, error.kind, error.reason)))
 
     def image(self, image: Image) -> Pixels:
         """Make one image ready; raise PhotoError where it cannot be read."""
         if isinstance(image, np.ndarray):
-            return self._fit(_from_array(image))
+            return resize(_from_array(image), self.width, self.height)
         if isinstance(image, PillowImage.Image):
-            return self._fit(upright_rgb(image))
+            return resize(upright_rgb(image), self.width, self.height)
         if isinstance(image, bytes):
-            return self._fit(self._decode(image, "").image)
+            return self._fit(self._decode(image, ""))
         path = Path(image)
-        return self._fit(self._decode(archive.read(path).data, path.name).image)
+        return self._fit(self._decode(archive.read(path).data, path.name))
 
     def _decode(self, data: bytes, name: str) -> Decoded:
         at_least = (DECODE_SCALE * self.width, DECODE_SCALE * self.height)
@@ -74,8 +74,8 @@ class Preparation:
             data, name=name, at_least=at_least, max_pixels=self.max_pixels, allow_truncated=self.allow_truncated
         )
 
-    def _fit(self, image: PillowImage.Image) -> Pixels:
-        return resize(image, self.width, self.height)
+    def _fit(self, decoded: Decoded) -> Pixels:
+        return resize(decoded.image, self.width, self.height, decoded.box)
 
 
 def _from_array(array: NDArray[np.uint8]) -> PillowImage.Image:

@@ -54,7 +54,8 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             if manifest.model.precision == INT8 and (store.kept or settled.pending):
                 calibrate(store, embedder, run.pending(), _locate(manifest), options.progress)
             passes = embedder.passes
-            for outcomes in embedder.stream(run.pending(), _locate(manifest), _knows(store, options)):
+            known = _knows(store, options)
+            for outcomes in embedder.stream(run.pending(), _locate(manifest), known, count=settled.pending):
                 _refuse_vanished(manifest, outcomes)
                 tally.add(outcomes, _record(store, run, outcomes))
                 now = Progress("embedding", tally.read, settled.pending, tally.failed, outcomes[-1].path)

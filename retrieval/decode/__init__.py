@@ -30,6 +30,11 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# The orientations whose first column comes to lie on the right, and whose first row comes to lie at the bottom.
+_LEFT_TO_RIGHT = (2, 3, 6, 7)
+_TOP_TO_BOTTOM = (3, 4, 7, 8)
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +42,7 @@ class Decoded:
     """A photo's pixels, and what its file says of it."""
 
     image: Image.Image  # RGB, upright, possibly smaller than the photo
+    box: Box  # what of the image the photo fills: at reduced scale its last pixels may lie partly beyond the photo
     facts: Facts
 
 
@@ -65,16 +71,16 @@ def decode(
             return _decode_raw(data, limits)
         stored = picture.read(data, suffix, limits)
         facts = Facts(stored.format, *turned(stored.full_size, stored.orientation), **asdict(stored.tags))
-        return Decoded(_turn(stored.image, stored.orientation), facts)
+        return Decoded(_turn(stored.image, stored.orientation), _box(stored), facts)
 
 
-def resize(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
-    """An RGB image as (height, width, 3) pixels: Pillow's antialiased bicubic straight to that size, no crop.
+def resize(image: Image.Image, width: int, height: int, box: Box | None = None) -> NDArray[np.uint8]:
+    """An RGB image, or a box of it, as (height, width, 3) pixels: Pillow's antialiased bicubic straight to that size.
 
     This is the transform that the networks were trained with, so no faster approximation of it will do.
     """
     # A copy: the array that Pillow lends cannot be written to, and torch warns of such arrays.
-    return np.array(image.resize((width, height), Image.Resampling.BICUBIC))
+    return np.array(image.resize((width, height), Image.Resampling.BICUBIC, box))
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -93,6 +99,16 @@ def _turn(image: Image.Image, orientation: int | None) -> Image.Image:
     return upright
 
 
+def _box(stored: Stored) -> Box:
+    """What the picture fills of its image, once that is turned upright."""
+    size, (width, height) = stored.image.size, stored.extent
+    if (stored.orientation or 1) >= 5:
+        size, (width, height) = size[::-1], (height, width)
+    left, right = (size[0] - width, size[0]) if stored.orientation in _LEFT_TO_RIGHT else (0, width)
+    top, bottom = (size[1] - height, size[1]) if stored.orientation in _TOP_TO_BOTTOM else (0, height)
+    return left, top, right, bottom
+
+
 def _decode_raw(data: bytes, limits: Limits) -> Decoded:
     """A RAW photo from its preview where that is large enough, else developed, else from a small preview."""
     with open_raw(data) as photo:
@@ -101,10 +117,11 @@ def _decode_raw(data: bytes, limits: Limits) -> Decoded:
         if preview is not None:
             tags = exif.complete(tags, preview.tags)
         if preview is not None and _suffices(preview, photo, limits.at_least):
-            image = _turn(preview.image, preview.orientation)
+            image, box = _turn(preview.image, preview.orientation), _box(preview)
         else:
             image = _develop(photo, limits, preview)
-        return Decoded(image, Facts("RAW", *photo.size, **asdict(tags)))
+            box = (0, 0, *image.size)
+        return Decoded(image, box, Facts("RAW", *photo.size, **asdict(tags)))
 
 
 def _read_preview(photo: RawPhoto, limits: Limits) -> Stored | None:
@@ -120,7 +137,7 @@ def _read_preview(photo: RawPhoto, limits: Limits) -> Stored | None:
             return None
     else:
         image = Image.fromarray(stored)
-        preview = Stored(image, image.size, None, "RAW", exif.Tags())
+        preview = Stored(image, image.size, image.size, None, "RAW", exif.Tags())
     return replace(preview, orientation=_orientation_of(preview, photo))
 
 

@@ -16,7 +16,7 @@ class Allowance:
     @contextlib.contextmanager
     def take(self, amount: int) -> Iterator[None]:
         """Hold `amount` inside the block; more than there is in all counts as all of it. Not to be nested."""
-        part = min(amount, self._total)
+        part = max(0, min(amount, self._total))  # sizes that nobody knows are below 0
         with self._queue, self._changed:
             self._changed.wait_for(lambda: self._free >= part)
             self._free -= part

@@ -4,7 +4,7 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -46,8 +46,18 @@ class Engine(Protocol):
     def batch_size(self) -> int:
         """How many images a run should have."""
 
+    @property
+    def batches_ahead(self) -> int:
+        """How many batches to submit beyond the one whose answer is waited for: 0 where that gains nothing."""
+
+    def expect(self, images: int, batch_size: int) -> None:
+        """Say that so many images will come, in batches of this size."""
+
     def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3)."""
+
+    def submit(self, images: Sequence[NDArray[np.uint8]]) -> Callable[[], tuple[Floats, Floats]]:
+        """Begin a run of images, each (height, width, 3), and return the function that waits for its answer."""
 
 
 class Started(NamedTuple):
@@ -150,7 +160,7 @@ def _accelerated() -> bool:
     """Whether "auto" is another device than the CPU. Loads torch only where that may be."""
     if not _may_be_accelerated():
         return False
-    from retrieval.engines.torch import choose_device
+    from retrieval.engines.torch_device import choose_device
 
     return choose_device("auto") != "cpu"
 

@@ -1,21 +1,29 @@
 """The network run by torch, on a CPU, CUDA or Metal: pixels in, features and logits out."""
 
-import warnings
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from retrieval.engines import torch_compile
+from retrieval.engines.torch_device import choose_device, default_precision, free_memory, images_at_once
+from retrieval.engines.torch_transfer import Floats, Images, Transfer
 from retrieval.errors import ModelError
 from retrieval.models.checkpoint import Checkpoint
+from retrieval.models.vit import VisionTransformer
 
-Floats = NDArray[np.float32]
+Answer = Callable[[], list[Floats]]
 _REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("fp32", *_REDUCED)
-_BATCH_SIZES = {"cpu": 8, "cuda": 128, "mps": 32}
+# A CUDA device must have its next batch while this process records the answers to the last.
+_BATCHES_AHEAD = {"cpu": 0, "cuda": 2, "mps": 1}
+
+logger = logging.getLogger(__name__)
 
 
 class TorchEngine:
@@ -32,110 +40,138 @@ class TorchEngine:
         if self.precision not in PRECISIONS:
             raise ModelError(f"There is no precision '{precision}'. Choose one of: auto, {', '.join(PRECISIONS)}.")
         self.transform = checkpoint.transform
+        self._kind = torch.device(self.device).type
         try:
-            self.network = checkpoint.network().to(self.device)
-        except torch.cuda.OutOfMemoryError as error:
+            network = checkpoint.network().to(self.device)
+            self.network: VisionTransformer = network.to(memory_format=torch.channels_last)  # as the pixels come
+            self._transfer = Transfer(self.device)
+            self._mean, self._std = (self._channels(values) for values in (self.transform.mean, self.transform.std))
+            self._at_once = images_at_once(checkpoint.config, self.device, free_memory(self.device))
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
             raise ModelError(self._no_memory("the network")) from error
-        self._mean = self._channels(checkpoint.transform.mean)
-        self._std = self._channels(checkpoint.transform.std)
         self._batch_limit: int | None = None  # images that fit into the device's memory, once that is known
+        self._compiled: VisionTransformer | None = None
+        self._compiled_for = 0  # images at once; stays where compiling failed
 
     @property
     def batch_size(self) -> int:
-        """How many images a run should have, to keep the device busy."""
-        return _BATCH_SIZES[torch.device(self.device).type]
+        """How many images a run should have: what keeps the device busy and fits into its free memory."""
+        return min(self._at_once, self._batch_limit or self._at_once)
+
+    @property
+    def batches_ahead(self) -> int:
+        """How many batches to submit beyond the one whose answer is waited for."""
+        return _BATCHES_AHEAD[self._kind]
+
+    def expect(self, images: int, batch_size: int) -> None:
+        """Say that so many images will come, in batches of this size: enough of them are worth a compiled network."""
+        if not self._compiled_for and torch_compile.worthwhile(self.device, images):
+            self._compiled, self._compiled_for = torch_compile.compiled(self.network), batch_size
 
     def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3).
 
+        Raises what `submit` and its answer raise.
+        """
+        return self.submit(images)()
+
+    def submit(self, images: Images) -> Callable[[], tuple[Floats, Floats]]:
+        """Begin a run, and return the function that waits for its answer; a CPU computes at once.
+
         A batch that does not fit into the device's memory is halved until it does. Raises ModelError if a single
-        image does not fit, ValueError if the images have another size than the network.
+        image does not fit, ValueError if an image has another size than the network; the answer raises ModelError
+        if the device failed.
         """
         expected = (self.transform.height, self.transform.width, 3)
-        if images.dtype != np.uint8 or images.shape[1:] != expected:
-            raise ValueError(f"images are {images.dtype} {images.shape[1:]}, the network takes uint8 {expected}")
+        for image in images:
+            if image.dtype != np.uint8 or image.shape != expected:
+                raise ValueError(f"images are {image.dtype} {image.shape}, the network takes uint8 {expected}")
         parts = list(self._parts(images)) or [self._forward(images)]
-        features, logits = zip(*parts, strict=True)
-        return np.concatenate(features), np.concatenate(logits)
+        return partial(self._joined, parts)
 
-    def _parts(self, images: NDArray[np.uint8]) -> Iterator[tuple[Floats, Floats]]:
+    def _parts(self, images: Images) -> Iterator[Answer]:
         start = 0
         while start < len(images):
             batch = images[start : start + (self._batch_limit or len(images))]
-            result = self._try(batch)
-            if result is None:
+            answer = self._try(batch)
+            if answer is None:
                 self._batch_limit = len(batch) // 2
                 continue
             start += len(batch)
-            yield result
+            yield answer
 
-    def _try(self, batch: NDArray[np.uint8]) -> tuple[Floats, Floats] | None:
-        """The batch's results, or None if it was too large."""
+    def _try(self, batch: Images) -> Answer | None:
+        """The batch's answer, or None if it was too large."""
         try:
             return self._forward(batch)
-        except torch.cuda.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
             if len(batch) == 1:
                 raise ModelError(self._no_memory("a single image")) from error
-        torch.cuda.empty_cache()  # not before the handler is left: until then the error keeps the tensors alive
+        self._empty_cache()  # not before the handler is left: until then the error keeps the tensors alive
         return None
 
     @torch.inference_mode()
-    def _forward(self, batch: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).permute(0, 3, 1, 2)
-        normalised = (pixels.to(torch.float32) / 255 - self._mean) / self._std
+    def _forward(self, batch: Images) -> Answer:
+        pixels = self._transfer.upload(batch, (self.transform.height, self.transform.width))
+        normalised = pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255).sub_(self._mean).div_(self._std)
         with self._arithmetic():
-            features, logits = self.network(normalised)
-        return features.float().cpu().numpy(), logits.float().cpu().numpy()
+            return self._transfer.download(self._through(normalised))
+
+    def _through(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and logits, from the compiled network where there is one for batches of this size."""
+        if self._compiled is not None and len(normalised) == self._compiled_for:
+            try:
+                return self._answers(self._compiled, normalised)
+            except Exception as error:  # what compilers raise has no common class
+                if _out_of_memory(error):
+                    raise
+                logger.warning("torch cannot compile the network here, it runs as it is: %s", _first_line(error))
+                self._compiled = None
+        return self._answers(self.network, normalised)
+
+    @staticmethod
+    def _answers(network: VisionTransformer, normalised: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits = network(normalised)
+        return features, logits
+
+    def _joined(self, parts: Sequence[Answer]) -> tuple[Floats, Floats]:
+        try:
+            features, logits = zip(*(wait() for wait in parts), strict=True)
+        except RuntimeError as error:
+            raise ModelError(
+                f"{self.device} failed: {_first_line(error)}. What is done is kept: run again, or choose --device cpu."
+            ) from error
+        return np.concatenate(features), np.concatenate(logits)
 
     def _arithmetic(self) -> AbstractContextManager[object]:
-        kind = torch.device(self.device).type
         if self.precision in _REDUCED:
-            return torch.autocast(kind, _REDUCED[self.precision])
-        if kind == "cuda":  # cuDNN would round what a float32 convolution takes to 10 bits (TF32)
+            return torch.autocast(self._kind, _REDUCED[self.precision])
+        if self._kind == "cuda":  # cuDNN would round what a float32 convolution takes to 10 bits (TF32)
             return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         return nullcontext()
 
     def _channels(self, values: tuple[float, float, float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self.device).view(3, 1, 1)
 
+    def _empty_cache(self) -> None:
+        if self._kind == "mps":
+            torch.mps.empty_cache()
+        else:
+            torch.cuda.empty_cache()
+
     def _no_memory(self, what: str) -> str:
         return f"{self.device} has no memory left for {what}. Close what else uses it, or choose --device cpu."
 
 
-def choose_device(name: str) -> str:
-    """The device that a name means here; "auto" is CUDA, else Metal, else the CPU.
-
-    Raises ModelError if there is no such device.
-    """
-    kind, _, number = name.partition(":")
-    if kind == "auto" and not number:
-        return "cuda" if _cuda_devices()[0] else "mps" if torch.backends.mps.is_available() else "cpu"
-    if kind == "cuda" and (not number or number.isdecimal()):
-        count, reason = _cuda_devices()
-        if int(number or 0) < count:
-            return name
-        found = f"CUDA devices here: {count}" if count else f"no CUDA device is usable here{reason}"
-        raise ModelError(f"There is no device '{name}': {found}. Choose another with --device, or cpu.")
-    if kind == "mps" and not number and not torch.backends.mps.is_available():
-        raise ModelError("There is no device 'mps': Metal is not available here. Choose --device cpu.")
-    if name in ("cpu", "mps"):
-        return name
-    raise ModelError(f"'{name}' is no device. Choose one of: auto, cpu, cuda, cuda:N, mps.")
+def _out_of_memory(error: Exception) -> bool:
+    """Whether a device is full: of CUDA's libraries and of Metal, only the message tells."""
+    text = str(error).lower()
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "out of memory" in text or "alloc_failed" in text
 
 
-def default_precision(device: str) -> str:
-    """The fastest precision that the device has in hardware and that keeps the embedding: fp32 but on CUDA."""
-    if torch.device(device).type != "cuda":
-        return "fp32"
-    return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"  # bf16 came with Ampere
-
-
-def _cuda_devices() -> tuple[int, str]:
-    """How many there are, CUDA_VISIBLE_DEVICES considered, and, if none, what torch says about it."""
-    with warnings.catch_warnings(record=True) as caught:  # torch warns where a driver is too old
-        warnings.simplefilter("always")
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if torch.version.cuda is None and torch.version.hip is None:
-        return 0, " (this torch was built without CUDA)"
-    reason = str(caught[0].message).partition("\n")[0] if caught and not count else ""
-    return count, f" ({reason})" if reason else ""
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -45,7 +45,7 @@ class VitConfig:
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over all tokens."""
+    """Multi-head self-attention: all tokens, or some of them, ask all tokens."""
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
@@ -53,14 +53,22 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.proj = nn.Linear(config.width, config.width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, tokens, width) to the same."""
-        n, tokens, width = x.shape
-        qkv = self.qkv(x).view(n, tokens, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (n, heads, tokens, width / heads)
+    def forward(self, x: Tensor, asking: slice | None = None) -> Tensor:
+        """(n, tokens, width) to the same, or to what the `asking` tokens alone gather."""
+        if asking is None:
+            q, k, v = self._parts(x, 0, 3)
+        else:
+            (q,), (k, v) = self._parts(x[:, asking], 0, 1), self._parts(x, 1, 3)
         x = F.scaled_dot_product_attention(q, k, v)
-        out: Tensor = self.proj(x.transpose(1, 2).reshape(n, tokens, width))
+        out: Tensor = self.proj(x.transpose(1, 2).flatten(2))
         return out
+
+    def _parts(self, x: Tensor, begin: int, end: int) -> tuple[Tensor, ...]:
+        """Of queries, keys and values those from `begin` to before `end`, each (n, heads, tokens, width / heads)."""
+        n, tokens, width = x.shape
+        rows = slice(begin * width, end * width)
+        parts = F.linear(x, self.qkv.weight[rows], self.qkv.bias[rows])
+        return parts.view(n, tokens, end - begin, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
 
 
 class Block(nn.Module):
@@ -78,9 +86,10 @@ class Block(nn.Module):
             nn.Linear(config.mlp_width, config.width),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, tokens, width) to the same."""
-        x = x + self.attn(self.norm1(x))
+    def forward(self, x: Tensor, asked: slice | None = None) -> Tensor:
+        """(n, tokens, width) to the same, or to the `asked` tokens alone."""
+        attended = self.attn(self.norm1(x), asked)
+        x = (x if asked is None else x[:, asked]) + attended
         x = x + self.mlp(self.norm2(x))
         return x  # noqa: RET504 - the two residual steps read alike
 
@@ -92,9 +101,12 @@ class Encoder(nn.Module):
         super().__init__()
         self.block = nn.Sequential(*(Block(config) for _ in range(config.blocks)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, tokens, width) to the same."""
-        out: Tensor = self.block(x)
+    def forward(self, x: Tensor, asked: slice | None = None) -> Tensor:
+        """(n, tokens, width) to the same, or to the `asked` tokens alone: the last block then computes no other."""
+        *blocks, last = self.block
+        for block in blocks:
+            x = block(x)
+        out: Tensor = last(x, asked)
         return out
 
 
@@ -115,7 +127,7 @@ class VisionTransformer(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (n, width), not normalised, and logits (n, classes) of images (n, 3, height, width)."""
-        features = self._pool(self.norm(self.encoder(self.stem(images))))
+        features = self._pool(self.stem(images))
         logits = features[:, :0] if self.classifier is None else self.classifier(features)
         return features, logits
 
@@ -126,9 +138,12 @@ class VisionTransformer(nn.Module):
         return torch.cat([*special, x], dim=1) + self.pos_embedding
 
     def _pool(self, x: Tensor) -> Tensor:
-        """The class token, or the mean of the patches where there is none."""
-        if self.config.class_token:
-            return x[:, self.config.registers]
+        """Tokens to features: the class token, or the mean of the patches where there is none."""
+        if self.config.class_token:  # of the last block, a twelfth of the flagship, the other tokens are not read
+            class_token = slice(self.config.registers, self.config.registers + 1)
+            x = self.norm(self.encoder(x, class_token))
+            return x[:, 0]
+        x = self.norm(self.encoder(x))
         return x[:, self.config.special_tokens :].mean(dim=1)
 
 

@@ -3,16 +3,17 @@
     python tests/bench/speed.py FOLDER [--model FILE] [--photos 40] [--rounds 3] [--birder-python PYTHON]
 
 Without a model, one of the size of the flagship with random weights. What stands side by side runs in turn, round by
-round: a
-busy machine troubles both alike. `--birder-python` names a Python that has birder: its own pipeline on the same photos.
+round: a busy machine troubles both alike. `--birder-python` names a Python that has birder: its own pipeline on the
+same photos. `--megapixels 12,24` are the sizes of camera photos to decode, scaled up from the folder's with some noise.
+A part that fails says so in its row, and the others go on.
 """
 
 import argparse
+import io
 import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,15 +23,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from memory import enlarged
 from networks import FLAGSHIP_SIZE, random_weights
+from PIL import Image
+from table import Table, in_turn, output, ratio
 
+from retrieval import Index
+from retrieval.cli.index import command
 from retrieval.engines import choice
 from retrieval.models import checkpoint, zoo
 from retrieval.models.vit import VitConfig
-from retrieval.prepare import Preparation
+from retrieval.prepare import DECODE_SCALE, Preparation
+from retrieval.records import Source
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg")
+LARGE_PHOTOS = 6  # of each size: making one takes seconds
 BIRDER_FLAGSHIP = ("vit_reg4_b16", "384")
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def main() -> None:
@@ -39,48 +48,70 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--photos", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--megapixels", default="12,24")
     parser.add_argument("--birder-python")
     arguments = parser.parse_args()
+    table = Table()
     with tempfile.TemporaryDirectory() as made:
         work = Path(made)
-        photos = sample(arguments.folder, work / "archive", arguments.photos + 1)
-        new = photos.pop().rename(work / "new.jpg")
+        photos, others, new = sample(arguments.folder, work, arguments.photos)
         model = arguments.model or work / "flagship-size.safetensors"
         if arguments.model is None:
             checkpoint.save(model, random_weights(FLAGSHIP_SIZE))
-        print(f"load average {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
-        decoding(photos, checkpoint.load(model).config, arguments.rounds)
-        embedding(model, arguments.rounds)
-        indexing(work, model, None if arguments.model else arguments.birder_python, arguments.rounds)
-        asking(work, photos[0], new, arguments.rounds)
+        config = checkpoint.load(model).config
+        with table.part("decode"):
+            decoding(table, "the folder's photos", photos, config, arguments.rounds)
+            for megapixels in map(float, filter(None, arguments.megapixels.split(","))):
+                large = [enlarged(photo, megapixels, work) for photo in photos[:LARGE_PHOTOS]]
+                decoding(table, f"{megapixels:.0f} megapixels", large, config, arguments.rounds)
+        indexes = prepared_indexes(table, work, others, model)
+        for precision in indexes:
+            with table.part(f"network, {precision}"):
+                embedding(table, model, config, precision, indexes[precision], arguments.rounds)
+        with table.part("index"):
+            birder = None if arguments.model else arguments.birder_python
+            indexing(table, work, photos, indexes, birder, arguments.rounds)
+        if indexes:
+            with table.part("query"):
+                asking(table, next(reversed(indexes.values())), others[0], new, arguments.rounds)
+    print(f"load average {os.getloadavg()[0]:.1f} on {cores()} cores, median of {arguments.rounds} rounds")
+    table.print()
 
 
-def sample(folder: Path, target: Path, count: int) -> list[Path]:
-    """Copy so many photos of a folder, evenly spread."""
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def sample(folder: Path, work: Path, count: int) -> tuple[list[Path], list[Path], Path]:
+    """Copy photos of a folder, evenly spread: some to time, as many others to begin an index with, and one more."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
-    target.mkdir()
-    chosen = found[:: max(1, len(found) // count)][:count]
-    return [Path(shutil.copy(path, target / f"{number:05}.jpg")) for number, path in enumerate(chosen)]
+    chosen = found[:: max(1, len(found) // (2 * count + 1))][: 2 * count + 1]
+    if len(chosen) < 3:
+        sys.exit(f"{folder} has {len(found)} JPEGs: give a folder with more of them")
+    for name in ("archive", "others"):
+        (work / name).mkdir()
+    new = Path(shutil.copy(chosen.pop(), work / "new.jpg"))
+    split: dict[str, list[Path]] = {"archive": [], "others": []}
+    for number, path in enumerate(chosen):
+        name = ("archive", "others")[number % 2]
+        split[name].append(Path(shutil.copy(path, work / name / f"{number:05}.jpg")))
+    return split["archive"], split["others"], new
 
 
-def in_turn(rounds: int, **runs: Callable[[], object]) -> dict[str, list[float]]:
-    """Seconds of each, round by round; one round before is not counted."""
-    elapsed: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(rounds + 1):
-        for name, run in runs.items():
-            begun = time.perf_counter()
-            stated = run()
-            if number:
-                elapsed[name].append(stated if isinstance(stated, float) else time.perf_counter() - begun)
-    return elapsed
+def decoding(table: Table, what: str, photos: list[Path], config: VitConfig, rounds: int) -> None:
+    """CPU time of one thread, beside libjpeg's at the same scale and beside the whole picture's."""
+    height, width = config.image_size
+    preparation = Preparation(height, width)
 
+    def indexed(path: Path) -> object:
+        return preparation.file(Source("", path.name, 0, 0), path, lambda _hash: False)
 
-def ratio(slower: list[float], faster: list[float]) -> float:
-    return statistics.median(a / b for a, b in zip(slower, faster, strict=True))
-
-
-def decoding(photos: list[Path], config: VitConfig, rounds: int) -> None:
-    preparation = Preparation(*config.image_size)
+    def libjpeg(path: Path, *, whole: bool) -> object:
+        image = Image.open(io.BytesIO(path.read_bytes()))
+        if whole:
+            return image.resize((width, height), Image.Resampling.BICUBIC)
+        image.draft("RGB", (DECODE_SCALE * width, DECODE_SCALE * height))  # type: ignore[no-untyped-call]
+        return image.load()
 
     def cpu(work: Callable[[Path], object]) -> float:
         begun = time.process_time()
@@ -88,41 +119,59 @@ def decoding(photos: list[Path], config: VitConfig, rounds: int) -> None:
             work(photo)
         return time.process_time() - begun
 
-    full = Preparation(*(10_000, 10_000))  # asks for more pixels than there are: nothing is left out
     times = in_turn(
         rounds,
-        reduced=partial(cpu, preparation.image),
-        full=partial(cpu, lambda photo: full._decode(photo.read_bytes(), photo.name)),
-        read=partial(cpu, Path.read_bytes),
+        ours=partial(cpu, preparation.image),
+        indexed=partial(cpu, indexed),
+        ceiling=partial(cpu, partial(libjpeg, whole=False)),
+        whole=partial(cpu, partial(libjpeg, whole=True)),
     )
-    each = {name: 1000 * statistics.median(values) / len(photos) for name, values in times.items()}
-    print(
-        f"decode + transform: {each['reduced']:.1f} ms CPU a photo; {each['full']:.1f} decoded in full, not resized; ",
-        end="",
+    each = {name: f"{1000 * statistics.median(values) / len(photos):.1f} ms CPU" for name, values in times.items()}
+    ceiling, whole = f"{each['ceiling']}, libjpeg alone", f"{each['whole']}, in full"
+    table.add(f"decode + transform, {what}", each["ours"], ceiling, ratio(times["ours"], times["ceiling"]))
+    table.add(f"decode + transform, {what}", each["ours"], whole, ratio(times["ours"], times["whole"]))
+    table.add(
+        f"the same with facts, hash, look, {what}", each["indexed"], ceiling, ratio(times["indexed"], times["ceiling"])
     )
-    print(f"{each['read']:.2f} reading alone")
 
 
-def embedding(model: Path, rounds: int) -> None:
-    """Photos a second of the network in each engine, beside products of the network's largest matrices."""
-    weights = zoo.resolve(str(model))
-    config = checkpoint.load(model).config
-    batch = np.random.default_rng(0).integers(0, 256, (16, *config.image_size, 3), dtype=np.uint8)
-    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        runs = {"ceiling": partial(product, config, len(batch), dtype)}
-        for name in ("openvino", "torch"):
-            if choice.choose("auto", "cpu", precision) == name or name == "torch":
-                engine = choice.start(weights, engine=name, device="cpu", precision=precision).engine
-                runs[name] = partial(engine.run, batch)
+def prepared_indexes(table: Table, work: Path, others: list[Path], model: Path) -> dict[str, Path]:
+    """An index of the other photos in each precision that can be had here; what calibrates has done so then."""
+    option = next(option for option in command.params if option.name == "precision")
+    made = {}
+    for precision in option.type.choices:  # type: ignore[attr-defined]
+        folder = work / f"index-{precision}"
+        if precision == "auto" or (precision == "fp16" and not torch.cuda.is_available()):
+            continue  # fp16 is for accelerators
+        with table.part(f"index, {precision}"):
+            index(folder, others[0].parent, "--model", str(model), "--precision", precision, "--device", "cpu")
+            made[precision] = folder
+    return made
+
+
+def embedding(table: Table, model: Path, config: VitConfig, precision: str, folder: Path, rounds: int) -> None:
+    """Photos a second of the network, beside products of its largest matrices, and in torch."""
+    with Index.open(folder, device="cpu") as opened:
+        engine = opened.embedder._load().engine
+        batch = np.random.default_rng(0).integers(0, 256, (16, *config.image_size, 3), dtype=np.uint8)
+        kind = precision if precision in _TYPES else "bf16"
+        runs = {"ceiling": partial(product, config, len(batch), _TYPES[kind]), "ours": partial(engine.run, batch)}
+        if precision == kind:
+            other = choice.start(zoo.resolve(str(model)), engine="torch", device="cpu", precision=precision).engine
+            runs["torch"] = partial(other.run, batch)
         times = in_turn(rounds, **runs)
-        rate = flop(config) * len(batch) / 1e9
-        print(
-            f"network, {precision}: matrix products {rate / statistics.median(times['ceiling']):.0f} GFLOP/s; ", end=""
+    rate = {name: f"{len(batch) / statistics.median(values):.1f} photos/s" for name, values in times.items()}
+    gflop = flop(config) * len(batch) / 1e9 / statistics.median(times["ceiling"])
+    table.add(
+        f"network, {precision}",
+        rate["ours"],
+        f"{rate['ceiling']}, {kind} matrix products ({gflop:.0f} GFLOP/s)",
+        ratio(times["ceiling"], times["ours"]),
+    )
+    if "torch" in rate:
+        table.add(
+            f"network, {precision}", rate["ours"], f"{rate['torch']}, torch", ratio(times["torch"], times["ours"])
         )
-        for name in runs.keys() - {"ceiling"}:
-            share = ratio(times["ceiling"], times[name])
-            print(f"{name} {len(batch) / statistics.median(times[name]):.2f} photos/s, {share:.0%} of them; ", end="")
-        print()
 
 
 def flop(config: VitConfig) -> float:
@@ -150,39 +199,56 @@ def product(config: VitConfig, n: int, dtype: torch.dtype) -> float:
     return (time.perf_counter() - begun) * flop(config) * n / (one * repeats)
 
 
-def indexing(work: Path, model: Path, birder: str | None, rounds: int) -> None:
-    runs = {"retrieval": partial(index, work, model)}
+def indexing(
+    table: Table, work: Path, photos: list[Path], indexes: dict[str, Path], birder: str | None, rounds: int
+) -> None:
+    """Photos added to an index, as the command reports them, beside birder's pipeline and a copy of the files."""
+    archive = photos[0].parent
+    runs: dict[str, Callable[[], object]] = {name: partial(add, folder, archive) for name, folder in indexes.items()}
+    runs["copied"] = partial(copy, archive, work / "copied")
     if birder:
-        command = [birder, str(Path(__file__).with_name("birder_pipeline.py")), str(work / "archive"), *BIRDER_FLAGSHIP]
-        runs["birder"] = lambda: float(json.loads(output([*command, str(os.cpu_count())]))["elapsed_s"])
+        script = Path(__file__).with_name("birder_pipeline.py")
+        asked = [birder, str(script), str(archive), *BIRDER_FLAGSHIP, str(cores())]
+        runs["birder"] = lambda: float(json.loads(output(asked))["elapsed_s"])
     times = in_turn(rounds, **runs)
-    count = len(list((work / "archive").iterdir()))
-    for name, values in times.items():
-        print(f"index end to end, {name}: {count / statistics.median(values):.2f} photos/s")
-    if birder:
-        print(f"  ratio, round by round: {ratio(times['birder'], times['retrieval']):.2f}")
+    rate = {name: f"{len(photos) / statistics.median(values):.1f} photos/s" for name, values in times.items()}
+    for name in indexes:
+        what = f"index end to end, {name}"
+        table.add(what, rate[name], f"{rate['copied']}, copying the files", ratio(times["copied"], times[name]))
+        if birder:
+            table.add(what, rate[name], f"{rate['birder']}, birder", ratio(times["birder"], times[name]))
 
 
-def index(work: Path, model: Path) -> float:
-    shutil.rmtree(work / "index", ignore_errors=True)
-    words = ("index", str(work / "archive"), "--model", str(model), "--index", str(work / "index"), "--format", "json")
-    return float(json.loads(output([sys.executable, "-m", "retrieval", *words]))["elapsed_s"])
+def add(folder: Path, archive: Path) -> float:
+    """Seconds to add the archive to a copy of the index."""
+    grown = folder.with_name("grown")
+    shutil.rmtree(grown, ignore_errors=True)
+    shutil.copytree(folder, grown)
+    return index(grown, archive, "--device", "cpu")
 
 
-def asking(work: Path, known: Path, new: Path, rounds: int) -> None:
+def index(folder: Path, archive: Path, *words: str) -> float:
+    command = [sys.executable, "-m", "retrieval", "index", str(archive), "--index", str(folder), "--format", "json"]
+    return float(json.loads(output([*command, *words]))["elapsed_s"])
+
+
+def copy(archive: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(archive, target)
+
+
+def asking(table: Table, folder: Path, known: Path, new: Path, rounds: int) -> None:
     """Whole processes, beside what any query in Python has to load."""
 
     def query(image: Path) -> None:
-        output([sys.executable, "-m", "retrieval", "query", str(image), "--index", str(work / "index")])
+        output([sys.executable, "-m", "retrieval", "query", str(image), "--index", str(folder), "--device", "cpu"])
 
     libraries = [sys.executable, "-c", "import numpy, sqlalchemy.orm, faiss"]
     times = in_turn(rounds, indexed=partial(query, known), new=partial(query, new), bare=partial(output, libraries))
-    for name, what in (("indexed", "of an indexed photo"), ("new", "of a new photo"), ("bare", "libraries alone")):
-        print(f"query, whole process, {what}: {statistics.median(times[name]):.2f} s")
-
-
-def output(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    bare = f"{statistics.median(times['bare']):.2f} s, the libraries alone"
+    for name, what in (("indexed", "of an indexed photo"), ("new", "of a new photo")):
+        ours = f"{statistics.median(times[name]):.2f} s"
+        table.add(f"query, whole process, {what}", ours, bare, ratio(times[name], times["bare"]))
 
 
 if __name__ == "__main__":

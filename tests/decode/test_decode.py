@@ -101,6 +101,21 @@ def test_reduced_scale_hardly_changes_what_a_network_sees() -> None:
     assert np.abs(whole - reduced).mean() < 1
 
 
+@pytest.mark.parametrize("orientation", STORE)
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_sides_that_the_scale_does_not_divide_shift_nothing(format: str, orientation: int) -> None:
+    """The last pixel of a reduced row may lie mostly beyond the photo: seven eighths of it at 1/8 scale."""
+    upright = scene(11, (481, 321))
+    turn, buffer, exif = STORE[orientation], io.BytesIO(), Image.Exif()
+    exif[274] = orientation
+    (upright if turn is None else upright.transpose(turn)).save(buffer, format, exif=exif, quality=95)
+    photo = decode(buffer.getvalue(), name="photo", at_least=(40, 30))
+    assert photo.image.size == {"JPEG": (61, 41), "PNG": (69, 46)}[format]
+    expected = resize(upright, 20, 15).astype(float)
+    reduced, stretched = resize(photo.image, 20, 15, photo.box), resize(photo.image, 20, 15)
+    assert np.abs(reduced - expected).mean() < 0.25 * np.abs(stretched - expected).mean()
+
+
 def test_resize_is_pillows_bicubic_and_writable() -> None:
     pixels = resize(UPRIGHT, 50, 30)
     assert pixels.shape == (30, 50, 3)

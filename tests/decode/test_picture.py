@@ -241,12 +241,12 @@ def test_decoders_written_in_python_have_a_limit_of_their_own(monkeypatch: pytes
     assert decode(FORMATS["rgb.png"][1], name="photo.png").image.size == SIZE
 
 
-def test_very_large_pictures_are_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "_LARGE", 10_000)
+@pytest.mark.parametrize(("wanted", "size"), [((26, 35), (60, 80)), ((27, 35), (60, 80)), ((28, 37), (120, 160))])
+def test_pictures_far_above_the_wish_are_reduced(wanted: tuple[int, int], size: tuple[int, int]) -> None:
     exif = Image.Exif()
     exif[274] = 8
-    photo = decode(encode("PNG", exif=exif), name="photo.png", at_least=(40, 30))
-    assert photo.image.size == (40, 54)
+    photo = decode(encode("PNG", exif=exif), name="photo.png", at_least=(wanted[0] * 3 // 2, wanted[1] * 3 // 2))
+    assert photo.image.size == size
     assert (photo.facts.width, photo.facts.height) == (120, 160)
 
 

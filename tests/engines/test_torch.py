@@ -1,5 +1,6 @@
 """The torch engine: exact normalisation, any batch, every precision, and no batch lost for lack of memory."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 from tiny import tiny_network
 from torch import Tensor, nn
 
-from retrieval.engines.torch import TorchEngine, choose_device, default_precision
+from retrieval.engines.torch import TorchEngine
+from retrieval.engines.torch_device import choose_device, default_precision
+from retrieval.engines.torch_transfer import Transfer
 from retrieval.errors import ModelError
 from retrieval.models import checkpoint
 
@@ -111,11 +114,12 @@ class SmallMemory(nn.Module):
         super().__init__()
         self.network, self.capacity = network, capacity
         self.tried: list[int] = []
+        self.error: RuntimeError = torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         self.tried.append(len(batch))
         if len(batch) > self.capacity:
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            raise self.error
         features, logits = self.network(batch)
         return features, logits
 
@@ -143,6 +147,62 @@ def test_what_fits_is_remembered() -> None:
     engine.network.tried.clear()
     engine.run(images(4))
     assert engine.network.tried == [2, 2]
+
+    assert engine.batch_size == 2
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "MPS backend out of memory (MPS allocated: 9.0 GB)",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA error: out of memory",
+    ],
+)
+def test_a_full_device_is_known_by_what_its_libraries_say(message: str) -> None:
+    engine = engine_with_memory_for(3)
+    engine.network.error = RuntimeError(message)
+    assert engine.run(images(8))[0].shape == (8, 32)
+    assert engine.batch_size == 2
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    engine = engine_with_memory_for(3)
+    engine.network.error = RuntimeError("the operator is not implemented")
+    with pytest.raises(RuntimeError, match="not implemented"):
+        engine.run(images(8))
+    assert engine.network.tried == [8]
+
+
+def test_answers_may_be_waited_for_later_and_in_any_order() -> None:
+    engine = engine_with_memory_for(3)  # the first of them is halved
+    batches = [images(8), images(2) // 2, images(5) // 3]
+    waiting = [engine.submit(list(batch)) for batch in batches]
+    for wait, batch in reversed(list(zip(waiting, batches, strict=True))):
+        features, logits = wait()
+        expected, expected_logits = TorchEngine(tiny_network(), device="cpu").run(batch)
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+        np.testing.assert_allclose(logits, expected_logits, atol=1e-5)
+
+
+def test_a_cpu_has_one_batch_at_a_time_and_small_ones() -> None:
+    engine = TorchEngine(tiny_network(), device="cpu")
+    assert (engine.batches_ahead, engine.batch_size) == (0, 8)
+
+
+def test_a_device_that_fails_while_it_computes_is_an_error_that_says_what_to_do() -> None:
+    class Failing(Transfer):
+        def download(self, tensors: Sequence[Tensor]) -> Callable[[], list[NDArray[np.float32]]]:
+            def wait() -> list[NDArray[np.float32]]:
+                raise RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with ...")
+
+            return wait
+
+    engine = TorchEngine(tiny_network(), device="cpu")
+    engine._transfer = Failing("cpu")
+    answer = engine.submit(images(2))
+    with pytest.raises(ModelError, match=r"cpu failed: CUDA error: an illegal memory access was encountered\. .*again"):
+        answer()
 
 
 def test_memory_for_no_image_at_all_is_an_error_that_says_what_to_do() -> None:

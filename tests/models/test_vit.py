@@ -109,3 +109,14 @@ def test_resizing_forth_and_back_keeps_smooth_positions() -> None:
     table = torch.stack(torch.meshgrid(ramp, ramp, indexing="ij"), dim=-1).reshape(1, 196, 2)
     back = resize_position_table(resize_position_table(table, 0, (14, 14), (24, 24)), 0, (24, 24), (14, 14))
     assert (back - table).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("registers", [0, 4])
+def test_the_last_block_computes_the_class_token_as_it_would_among_all_tokens(registers: int) -> None:
+    network = tiny_network(registers=registers).network()
+    batch = images(5)
+    features, logits = answer(network, batch)
+    with torch.inference_mode():
+        every = network.norm(network.encoder(network.stem(batch)))[:, registers]
+    torch.testing.assert_close(features, every, rtol=0, atol=1e-5)
+    torch.testing.assert_close(logits, network.classifier(every), rtol=0, atol=1e-5)
