@@ -1,23 +1,21 @@
 """Query images to answers: what the index knows is looked up, the rest goes through the network, then search."""
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from retrieval import archive
+from retrieval.distinct import Standing, Wanted, distinct
 from retrieval.embed import Embedder
 from retrieval.errors import PhotoError, QueryError
+from retrieval.lookup import Found, embeddings
+from retrieval.pace import Pace
 from retrieval.prepare import Image, name_of
-from retrieval.records import Answer, Embedding, Failure, Hit, Photo, Stored
-from retrieval.store import Store
-
-QUERIES_AT_ONCE = 64  # images embedded and searched together
-Found = Embedding | PhotoError
+from retrieval.records import Answer, Embedding, Failure, Hit, Photo, Vectors
+from retrieval.store import Snapshot, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,7 @@ class Question:
     k: int = 20  # hits
     min_score: float | None = None  # cosine
     top: int = 5  # predictions for the query itself
+    hide_duplicates: bool = False  # one hit of each near-identical cluster, see `distinct`
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -36,13 +35,17 @@ class Question:
 
 
 def answer(store: Store, embedder: Embedder, images: Iterable[Image], question: Question) -> Iterator[Answer]:
-    """Yield one answer an image, in order; an image that cannot be read gets an answer with its failure."""
-    stream = iter(images)
-    while batch := list(islice(stream, QUERIES_AT_ONCE)):
-        rows = store.catalogue.vectors()
-        found = _embeddings(store, embedder, batch, question.top, rows)
-        good = [embedding for embedding in found if isinstance(embedding, Embedding)]
-        hits = iter(_hits(store, good, question, rows))
+    """Yield one answer an image, in order; an image that cannot be read gets an answer with its failure.
+
+    Takes as many images at a time as can be answered soon. Each batch sees one state of the index.
+    """
+    pace, stream = Pace(question.k), iter(images)
+    while batch := pace.take(stream):
+        begun = time.monotonic()
+        found = embeddings(store, embedder, batch, question.top)
+        good = [embedding.vector for embedding in found if isinstance(embedding, Embedding)]
+        hits = iter(_hits(store, np.stack(good), question) if good else ())
+        pace.took(time.monotonic() - begun)
         for image, result in zip(batch, found, strict=True):
             yield _answer(store, image, result, hits)
 
@@ -55,82 +58,47 @@ def _answer(store: Store, image: Image, result: Found, hits: Iterator[tuple[Hit,
     return Answer(name, model.name, result.predictions, next(hits), label_kind=model.label_kind)
 
 
-def _embeddings(store: Store, embedder: Embedder, images: Sequence[Image], top: int, rows: int) -> list[Found]:
-    """Take stored vectors where there are some, else ask the network; in the order of `images`."""
-    found: dict[int, Found] = {}
-    for position, image in enumerate(images):
-        try:
-            stored = _stored(store, image)
-        except PhotoError as error:
-            found[position] = error
-            continue
-        recalled = _recall(store, stored, top, rows) if stored else None
-        if recalled:
-            found[position] = recalled
-    unknown = [position for position in range(len(images)) if position not in found]
-    if unknown:
-        results = embedder.attempt((images[position] for position in unknown), top=top)
-        found.update(zip(unknown, results, strict=True))
-    return [found[position] for position in range(len(images))]
-
-
-def _stored(store: Store, image: Image) -> Stored | None:
-    """Find the stored vector of an image by place, size and time, else by the hash of its bytes."""
-    if isinstance(image, bytes):
-        return store.catalogue.stored(archive.hash_bytes(image))
-    if not isinstance(image, str | os.PathLike):
-        return None
-    path = Path(image)
-    if path.is_dir():
-        raise PhotoError("not-a-photo", "is a folder: give photos, or index the folder first")
-    place = store.manifest.locate(path.resolve())
-    if place and path.exists():
-        facts = path.stat()
-        stored = store.catalogue.stored_at(*place, facts.st_size, facts.st_mtime_ns)
-        if stored:
-            return stored
-    return store.catalogue.stored(archive.read(path).hash)
-
-
-def _recall(store: Store, stored: Stored, top: int, rows: int) -> Embedding | None:
-    """Rebuild an embedding from the index alone; None where that needs the network after all."""
-    head = store.head
-    if stored.row >= rows or (head is None and store.manifest.model.classes):
-        return None
-    vector = store.vectors.read(rows)[stored.row].astype(np.float32)
-    vector /= np.linalg.norm(vector)  # half precision leaves the length off by up to 0.0005
-    predictions = head.predict((vector * stored.norm)[np.newaxis], top)[0] if head else ()
-    return Embedding(vector, stored.norm, predictions)
-
-
-def _hits(store: Store, queries: Sequence[Embedding], question: Question, rows: int) -> list[tuple[Hit, ...]]:
+def _hits(store: Store, queries: Vectors, question: Question) -> list[tuple[Hit, ...]]:
     """Search for all queries at once and name the photos found."""
-    if not queries:
-        return []
-    dead = store.catalogue.dead_rows()
-    vectors = np.stack([query.vector for query in queries])
-    k = min(question.k, rows - int(np.count_nonzero(dead < rows)))
+    with store.snapshot() as now:
+        found = _search(store, now, queries, question)
+        rows = {row for standings in found for one in standings for row in (one.row, *one.hidden)}
+        photos = now.catalogue.photos_at(sorted(rows))
+    return [_ranked(store, standings, photos, question) for standings in found]
+
+
+def _search(store: Store, now: Snapshot, queries: Vectors, question: Question) -> list[list[Standing]]:
+    """Find rows, best first."""
+    rows = now.catalogue.vectors()
+    selection = store.select(rows, now.catalogue.dead_rows())
+    k = min(question.k, selection.alive)
     if k < 1:
-        return [() for _ in queries]
-    scores, found = store.neighbours.search(vectors, k, rows=rows, dead=dead)
-    photos = store.catalogue.photos_at(np.unique(found[found >= 0]).tolist())
-    return [_ranked(store, *line, photos, question) for line in zip(scores, found, strict=True)]
+        return [[] for _ in queries]
+    floor = -2.0 if question.min_score is None else question.min_score
+    if question.hide_duplicates:
+        search = partial(store.neighbours.search, selection=selection)
+        wanted = Wanted(k, selection.alive, floor)
+        found = distinct(now.database, store.vectors.read(rows), search, queries, wanted)
+    else:
+        scores, nearest = store.neighbours.search(queries, k, selection)
+        lines = zip(scores.tolist(), nearest.tolist(), strict=True)
+        found = [[Standing(*one) for one in zip(*line, strict=True) if one[1] >= 0] for line in lines]
+    return [[one for one in standings if one.score >= floor] for standings in found]
 
 
 def _ranked(
-    store: Store,
-    scores: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    photos: dict[int, list[Photo]],
-    question: Question,
+    store: Store, standings: Iterable[Standing], photos: dict[int, list[Photo]], question: Question
 ) -> tuple[Hit, ...]:
-    floor = -2.0 if question.min_score is None else question.min_score
     hits: list[Hit] = []
-    for score, row in zip(scores.tolist(), rows.tolist(), strict=True):
-        if score < floor:
-            break
-        for photo in photos.get(row, ()):  # byte-identical files share a row
+    for one in standings:
+        files = photos.get(one.row, ())  # byte-identical files share a row
+        hidden = None
+        if question.hide_duplicates:
+            hidden = sum(len(photos.get(row, ())) for row in (one.row, *one.hidden)) - 1
+            files = files[:1]
+        for photo in files:
             path = store.manifest.path_of(photo.root, photo.relative)
-            score = min(1.0, max(-1.0, score))
-            hits.append(Hit(len(hits) + 1, score, path, photo.species, photo.probability, photo.taken_at))
+            score = min(1.0, max(-1.0, one.score))
+            facts = (photo.species, photo.probability, photo.taken_at)
+            hits.append(Hit(len(hits) + 1, score, path, *facts, hidden))
     return tuple(hits[: question.k])

@@ -27,6 +27,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+def remove_partial(path: Path) -> None:
+    """Remove what a process that was killed while replacing `path` left; the caller holds the writer's lock."""
+    path.with_name(path.name + PARTIAL_SUFFIX).unlink(missing_ok=True)
+
+
 def sync_file(path: Path) -> None:
     """Wait until a file's bytes are on the disk."""
     with path.open("r+b") as file:

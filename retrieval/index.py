@@ -19,9 +19,10 @@ from retrieval.models import zoo
 from retrieval.models.known import AUTO
 from retrieval.prepare import Image
 from retrieval.records import Answer, Counts, Failure, Progress, Report
+from retrieval.search.measurement import Measurement
 from retrieval.search.neighbours import IvfStatus
 from retrieval.store import Store
-from retrieval.update import Options, update
+from retrieval.update import Options, optimise, update
 from retrieval.verify import Verification, verify
 
 
@@ -117,30 +118,57 @@ class Index:
         exclude: Collection[str] = (),
         retry: Collection[str] = (),
         allow_empty: bool = False,
+        memory_bytes: int | None = None,
         progress: Callable[[Progress], None] = lambda _progress: None,
     ) -> Report:
         """Bring the index up to date with folders, or with all of its roots if none are given.
 
         Only new and changed files are read. `exclude` has glob patterns; `retry` names kinds of failures to try again;
-        `allow_empty` says that a root without photos was emptied on purpose. `progress` may raise Interrupted to stop:
-        what is done is kept. Raises ArchiveError, before anything is changed, for a folder that is missing or empty.
+        `allow_empty` says that a root without photos was emptied on purpose; `memory_bytes` is what `optimise` takes.
+        `progress` may raise Interrupted to stop: what is done is kept. Raises ArchiveError, before anything is changed,
+        for a folder that is missing or empty.
         """
-        options = Options(exclude, retry, allow_empty, progress)
+        options = Options(exclude, retry, allow_empty, memory_bytes, progress)
         return update(self._store, self.embedder, [Path(path) for path in paths], options)
 
-    def query(self, image: Image, k: int = 20, *, min_score: float | None = None, top: int = 5) -> Answer:
+    def query(
+        self,
+        image: Image,
+        k: int = 20,
+        *,
+        min_score: float | None = None,
+        top: int = 5,
+        hide_duplicates: bool = False,
+    ) -> Answer:
         """Find the `k` nearest photos of an image, and its `top` most probable species.
 
         An image is a path, the bytes of a file, a PIL image, or an array of uint8: (height, width, 3) RGB or
-        (height, width) grey. One that cannot be read gives an answer with its `failure`.
+        (height, width) grey. One that cannot be read gives an answer with its `failure`. `hide_duplicates` leaves one
+        hit of each near-identical cluster, bursts included; see distinct.
         """
-        return next(self.query_many([image], k, min_score=min_score, top=top))
+        question = Question(k, min_score, top, hide_duplicates)
+        return next(answer(self._store, self.embedder, [image], question))
 
     def query_many(
-        self, images: Iterable[Image], k: int = 20, *, min_score: float | None = None, top: int = 5
+        self,
+        images: Iterable[Image],
+        k: int = 20,
+        *,
+        min_score: float | None = None,
+        top: int = 5,
+        hide_duplicates: bool = False,
     ) -> Iterator[Answer]:
-        """Do the same for many images, in order, in batches."""
-        return answer(self._store, self.embedder, images, Question(k, min_score, top))
+        """Do the same for any number of images, in order: taken a batch at a time, answered as each is done."""
+        return answer(self._store, self.embedder, images, Question(k, min_score, top, hide_duplicates))
+
+    def optimise(self, *, recall: float | None = None, memory_bytes: int | None = None) -> Measurement | None:
+        """Make the search index anew for a recall (0 to 1, of the 20 nearest) and a bound on the memory it holds.
+
+        Both are kept for later runs; what is None stays as it was. Returns what was measured, None where there are no
+        photos.
+        """
+        with writing(self.folder):
+            return optimise(self._store, recall, memory_bytes)
 
     def status(self) -> Status:
         """Count what the index has."""

@@ -14,7 +14,10 @@ from retrieval.records import Answer, Hit
 if TYPE_CHECKING:  # only tables for a screen load it
     from rich.table import Table
 
-COLUMNS = ("query", "kind", "rank", "score", "path", "species", "probability", "taken_at", "failure", "label_kind")
+COLUMNS = (
+    *("query", "kind", "rank", "score", "path", "species", "probability", "taken_at", "failure", "label_kind"),
+    "hidden",
+)
 GENERAL = "general labels, no species identification:"
 UNBOUNDED_WIDTH = 10_000  # columns of a table that is not for a screen: paths must not be broken
 
@@ -22,14 +25,21 @@ Row = tuple[Any, ...]
 
 
 def answers(
-    found: Iterable[Answer], form: str, *, relative: bool = False, hits: bool = True, width: int | None = None
+    found: Iterable[Answer],
+    form: str,
+    *,
+    relative: bool = False,
+    hits: bool = True,
+    width: int | None = None,
+    array: bool = False,
 ) -> Iterator[str]:
     """Render answers one after another, as table, tsv, csv, json or jsonl; `hits=False` leaves that part out.
 
-    `width` is the screen's, for tables. Paths are absolute, or with `relative` seen from the current folder.
+    `width` is the screen's, for tables. With `array`, JSON is one even for one answer, or none. Paths are absolute, or
+    with `relative` seen from the current folder.
     """
     if form in ("json", "jsonl"):
-        yield from _documents((document(answer, relative, hits) for answer in found), lines=form == "jsonl")
+        yield from _documents((document(answer, relative, hits) for answer in found), form, array)
     elif form == "table":
         for answer in found:
             yield _table(answer, relative, hits, width)
@@ -39,6 +49,8 @@ def answers(
         for answer in found:
             yield header + "".join(line(row) for row in _rows(answer, relative))
             header = ""
+        if header:  # nothing was asked: what a program reads still has its columns
+            yield header
 
 
 def paths(found: Iterable[Answer], *, relative: bool = False, end: str = "\n") -> Iterator[str]:
@@ -73,7 +85,7 @@ def document(answer: Answer, relative: bool = False, hits: bool = True) -> dict[
 
 
 def _hit_document(hit: Hit, relative: bool) -> dict[str, Any]:
-    return {
+    fields = {
         "rank": hit.rank,
         "score": round(hit.score, 6),
         "path": shown(hit.path, relative),
@@ -81,6 +93,7 @@ def _hit_document(hit: Hit, relative: bool) -> dict[str, Any]:
         "probability": None if hit.probability is None else round(hit.probability, 6),
         "taken_at": _iso(hit.taken_at) if hit.taken_at else None,
     }
+    return fields if hit.hidden is None else {**fields, "hidden": hit.hidden}
 
 
 def _iso(time: datetime) -> str:
@@ -88,33 +101,36 @@ def _iso(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds")
 
 
-def _documents(documents: Iterator[dict[str, Any]], *, lines: bool) -> Iterator[str]:
+def _documents(documents: Iterator[dict[str, Any]], form: str, array: bool) -> Iterator[str]:
     """One object a line; or one object for one query, an array for several."""
-    if lines:
+    if form == "jsonl":
         yield from (dump_json(one) + "\n" for one in documents)
         return
-    first, second = next(documents, None), next(documents, None)
-    if second is None:
+    first, second = next(documents, None), None if array else next(documents, None)
+    if first is not None and second is None and not array:
         yield dump_json(first, indent=2) + "\n"
         return
     separator = "[\n"
-    for one in chain((first, second), documents):
+    for one in chain((one for one in (first, second) if one is not None), documents):
         yield separator + dump_json(one, indent=2)
         separator = ",\n"
-    yield "\n]\n"
+    yield "[]\n" if first is None else "\n]\n"
 
 
 def _rows(answer: Answer, relative: bool) -> Iterator[Row]:
+    kind = answer.label_kind
     if answer.failure:
-        yield answer.query, "failure", "", "", "", "", "", "", f"{answer.failure.kind}: {answer.failure.reason}", ""
+        reason = f"{answer.failure.kind}: {answer.failure.reason}"
+        yield answer.query, "failure", "", "", "", "", "", "", reason, "", ""
     for rank, prediction in enumerate(answer.predictions, start=1):
         probability = f"{prediction.probability:.6f}"
-        yield answer.query, "prediction", rank, "", "", prediction.species, probability, "", "", answer.label_kind
+        yield answer.query, "prediction", rank, "", "", prediction.species, probability, "", "", kind, ""
     for hit in answer.hits:
         fields = _hit_document(hit, relative)
         score = f"{hit.score:.6f}"
         probability = "" if hit.probability is None else f"{hit.probability:.6f}"
-        label = (hit.species or "", probability, fields["taken_at"] or "", "", answer.label_kind)
+        hidden = "" if hit.hidden is None else hit.hidden
+        label = (hit.species or "", probability, fields["taken_at"] or "", "", kind, hidden)
         yield answer.query, "hit", hit.rank, score, fields["path"], *label
 
 
@@ -143,6 +159,7 @@ def _hit_table(hits: Sequence[Hit], relative: bool, label: str) -> "Table":
     table.add_column(label, overflow="fold")
     table.add_column("", justify="right")
     table.add_column("taken")
+    table.add_column("hidden" if any(hit.hidden is not None for hit in hits) else "", justify="right")
     table.add_column("path", overflow="fold")
     for hit in hits:
         table.add_row(
@@ -151,6 +168,7 @@ def _hit_table(hits: Sequence[Hit], relative: bool, label: str) -> "Table":
             printable(hit.species or ""),
             "" if hit.probability is None else f"{hit.probability:.0%}",
             hit.taken_at.strftime("%Y-%m-%d %H:%M") if hit.taken_at else "",
+            f"+{hit.hidden}" if hit.hidden else "",
             printable(shown(hit.path, relative)),
         )
     return table

@@ -71,6 +71,7 @@ class Hit:
     species: str | None
     probability: float | None
     taken_at: datetime | None
+    hidden: int | None = None  # near-identical files that this one stands for; None where none were looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class Counts:
 class Progress:
     """Where a run stands; given to the caller after every batch."""
 
-    phase: str  # "scanning", "sampling", "calibrating", "embedding", "building"
+    phase: str  # "scanning", "sampling", "calibrating", "embedding", "building", "asking", ...
     done: int
     total: int | None  # photos to read in this run; None while scanning
     failed: int = 0

@@ -1,8 +1,11 @@
 """One index on disk, opened: settings, catalogue, vectors and search together. What is done with them is elsewhere."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from retrieval.catalogue.database import Database
+from retrieval.catalogue.database import Database, Transactions
 from retrieval.catalogue.likeness import Likenesses
 from retrieval.catalogue.reader import Catalogue
 from retrieval.engines.kept import Kept
@@ -10,13 +13,23 @@ from retrieval.errors import IndexFormatError, IndexProblem
 from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
 from retrieval.manifest import MANIFEST_NAME, Manifest, Model, has_manifest
 from retrieval.models.head import HEAD_NAME, Head
+from retrieval.records import Rows
 from retrieval.search.neighbours import Neighbours
+from retrieval.search.selection import Selection
 from retrieval.vectors import VectorFile
 
 CATALOGUE_NAME = "catalogue.sqlite"
 VECTORS_NAME = "vectors.f16"
 # What a creation that was killed before its catalogue can have left.
 UNFINISHED = (LOCK_NAME, OWNER_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the catalogue, held for questions that belong together."""
+
+    database: Transactions
+    catalogue: Catalogue
 
 
 class Store:
@@ -31,6 +44,7 @@ class Store:
         self.vectors = VectorFile(folder / VECTORS_NAME, manifest.model.dimension)
         self.neighbours = Neighbours(folder, self.vectors)
         self._head: Head | None = None
+        self._selected: tuple[int, Rows, Selection] | None = None  # the last
 
     @classmethod
     def create(cls, folder: Path, model: Model, head: Head) -> "Store":
@@ -86,6 +100,19 @@ class Store:
         """The network that was calibrated for this index; None where it needs none, or has none yet."""
         calibration = self.manifest.calibration
         return Kept(self.folder, calibration.sha256) if calibration else None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Hold the catalogue as it is at the first question, for moments; writers go on meanwhile."""
+        with self.database.snapshot() as held:
+            yield Snapshot(held, Catalogue(held))
+
+    def select(self, rows: int, dead: Rows) -> Selection:
+        """Return what search may find among the first `rows` rows; made once until other rows are dead."""
+        last = self._selected
+        if last is None or last[0] != rows or last[1] is not dead:
+            last = self._selected = (rows, dead, self.neighbours.select(rows=rows, dead=dead))
+        return last[2]
 
     def reload(self) -> None:
         """Read index.json again: another writer may have added a root."""

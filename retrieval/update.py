@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from retrieval.errors import ArchiveError
 from retrieval.lock import writing
 from retrieval.manifest import Manifest
 from retrieval.records import Failure, Outcome, Progress, Report, Source
+from retrieval.search.measurement import Measurement
 from retrieval.store import Store
 
 Listener = Callable[[Progress], None]
@@ -31,6 +32,7 @@ class Options:
     exclude: Collection[str] = ()  # glob patterns, see archive.excluder
     retry: Collection[str] = ()  # kinds of failures to try again
     allow_empty: bool = False  # a root without photos was emptied on purpose
+    memory_bytes: int | None = None  # that search may hold; None: as before
     progress: Listener = field(default=lambda _progress: None)  # may raise Interrupted: what is recorded stays
 
 
@@ -63,8 +65,19 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             if store.head is None and store.manifest.model.classes:  # lost since the index was made
                 store.keep_head(embedder.head)
             options.progress(Progress("building", tally.read, settled.pending, tally.failed))
-            store.neighbours.refresh(run.vectors())
+            if options.memory_bytes in (None, store.neighbours.wishes().memory_bytes):
+                store.neighbours.refresh(run.vectors(), store.catalogue.dead_rows())
+            else:
+                optimise(store, None, options.memory_bytes)
             return tally.report(walks, run.gone(), embedder.passes - passes, time.monotonic() - started)
+
+
+def optimise(store: Store, recall: float | None, memory_bytes: int | None) -> Measurement | None:
+    """Make the search index anew for wishes, which it keeps; None leaves one as it was. Under the writer's lock."""
+    wishes = store.neighbours.wishes()
+    wishes = wishes if recall is None else replace(wishes, target_recall=recall)
+    wishes = wishes if memory_bytes is None else replace(wishes, memory_bytes=memory_bytes)
+    return store.neighbours.rebuild(store.catalogue.vectors(), store.catalogue.dead_rows(), wishes)
 
 
 def plan(manifest: Manifest, paths: Iterable[Path]) -> tuple[Manifest, list[tuple[str, Path]]]:

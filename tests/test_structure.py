@@ -21,7 +21,7 @@ LEVELS = [
     ["search"],
     ["store"],
     ["training"],
-    ["dedupe", "calibrate"],
+    ["dedupe", "calibrate", "distinct", "lookup", "pace"],
     ["update", "answer", "verify"],
     ["index"],
     ["present"],

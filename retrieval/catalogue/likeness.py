@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, select, update
 
-from retrieval.catalogue.database import Database
+from retrieval.catalogue.database import Transactions
 from retrieval.catalogue.reader import IN_LIMIT
 from retrieval.catalogue.tables import (
     Base,
@@ -59,7 +59,7 @@ class Copy(NamedTuple):
 class Likenesses:
     """Questions and entries about contents; each call is one transaction. Entries need the writer's lock."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     def live(self) -> tuple[Ids, Ids]:

@@ -145,5 +145,5 @@ class SeenTable(Base):
     path: Mapped[str] = mapped_column(PathText)
     size: Mapped[int]
     mtime_ns: Mapped[int]
-    photo_id: Mapped[int | None] = mapped_column(index=True)  # the photo known at this path
+    photo_id: Mapped[int | None]  # the photo known at this path
     pending: Mapped[bool]  # to be read in this run

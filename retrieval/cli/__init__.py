@@ -19,6 +19,7 @@ COMMANDS = {
     "dedupe": "Find duplicates, and clear them out so that it can be undone.",
     "models": "List the networks there are, or fetch one.",
     "status": "Show what an index holds.",
+    "optimise": "Make the search index anew, for other wishes.",
     "verify": "Check an index against itself, and mend it.",
     "relocate": "Say where a root folder is mounted now.",
 }

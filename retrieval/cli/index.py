@@ -15,6 +15,7 @@ from retrieval.cli.options import (
     given,
     index_option,
     indexes,
+    memory_option,
     network_options,
     progress_option,
     say,
@@ -44,6 +45,7 @@ FAILURES_SHOWN = 5
 )
 @click.option("--retry-failed", is_flag=True, help="Read photos again that failed before.")
 @click.option("--allow-empty", is_flag=True, help="A folder that has no photos any longer was emptied on purpose.")
+@memory_option
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some photos failed.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the summary.")
@@ -87,6 +89,7 @@ def run(
     exclude: Sequence[str],
     retry_failed: bool,
     allow_empty: bool,
+    memory_bytes: int | None,
     **embedder: Any,
 ) -> Report:
     """Create the index if there is none, and bring it up to date."""
@@ -100,7 +103,14 @@ def run(
     made = Index.open if has_manifest(folder) else Index.create
     with made(folder, model=model, notify=say, **options) as index:
         retry = get_args(FailureKind) if retry_failed else _worth_another_try(embedder)
-        report = index.add(*archives, exclude=exclude, retry=retry, allow_empty=allow_empty, progress=progress)
+        report = index.add(
+            *archives,
+            exclude=exclude,
+            retry=retry,
+            allow_empty=allow_empty,
+            memory_bytes=memory_bytes,
+            progress=progress,
+        )
         speeds.remember(index.status().model.sha256, report.embedded, report.elapsed_s)
         return report
 

@@ -1,5 +1,6 @@
 """Options that several commands share, and how an index is chosen."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,6 +23,27 @@ def _remember_verbose(ctx: click.Context, _param: click.Parameter, value: bool) 
         ctx.meta["retrieval.verbose"] = True
 
 
+UNITS = {"": 1, "b": 1} | {
+    prefix + ending: base ** (power + 1)
+    for ending, base in (("", 1000), ("b", 1000), ("ib", 1024))
+    for power, prefix in enumerate("kmgt")
+}
+
+
+class Size(click.ParamType[int]):
+    """A size in bytes, as people write it."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read 512MB, 2G or 1.5GiB."""
+        found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-z]*)", str(value).strip().lower())
+        size = round(float(found[1]) * UNITS.get(found[2], 0)) if found else 0
+        if size < 1:
+            self.fail(f"{value!r} is no size: say 512MB, 2GB or 1.5GiB", param, ctx)
+        return size
+
+
 MODEL_HELP = (
     "The network: flagship, compact, another name of `retrieval models`, hf://owner/repository, or a checkpoint file. "
     "auto is the flagship, or the compact one where that cannot be had. An index keeps its model."
@@ -35,6 +57,14 @@ index_option = click.option(
     envvar="RETRIEVAL_INDEX",
     metavar="FOLDER",
     help="The index, or its name under ./indexes. Else RETRIEVAL_INDEX, else the only one under ./indexes.",
+)
+memory_option = click.option(
+    "--memory",
+    "memory_bytes",
+    type=Size(),
+    metavar="SIZE",
+    help="What search may hold in memory, as 512MB or 2GB; files that are only mapped do not count. Kept from then on; "
+    "at first a quarter of the machine's.",
 )
 progress_option = click.option(
     "--progress/--no-progress", default=None, help="Show progress on stderr; by default where that is a terminal."

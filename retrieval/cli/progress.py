@@ -20,6 +20,7 @@ LABELS = {
     "looking": "Looking at thumbnails",
     "comparing": "Comparing photos",
     "applying": "Moving files",
+    "asking": "Answering",
 }
 
 

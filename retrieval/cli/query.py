@@ -1,13 +1,16 @@
-"""`retrieval query`: the photos nearest to an image, and its species."""
+"""`retrieval query`: the photos nearest to images, and their species."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from retrieval.cli import EXIT_FAILED, EXIT_SOME_FAILED
+from retrieval.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED
+from retrieval.cli.listing import STDIN, Listing
 from retrieval.cli.options import (
     OUTPUT_FORMATS,
     choose_format,
@@ -15,18 +18,24 @@ from retrieval.cli.options import (
     given,
     index_option,
     network_options,
+    progress_option,
     say,
     screen_width,
     verbose_option,
     write,
 )
+from retrieval.cli.progress import shown
+from retrieval.errors import Interrupted
+from retrieval.records import Progress
 
 if TYPE_CHECKING:
     from retrieval.records import Answer
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=str, allow_dash=True), metavar="IMAGE...")
+@click.argument("images", nargs=-1, type=click.Path(path_type=str, allow_dash=True), metavar="[IMAGE]...")
+@click.option("--from-file", metavar="LIST", help="Ask about the images named in a file, one a line; - is stdin.")
+@click.option("--from-file0", metavar="LIST", help="The same, each name ended by NUL: from find -print0.")
 @click.option("-k", "--top", "k", type=click.IntRange(min=1), default=20, show_default=True, help="How many photos.")
 @click.option("--min-score", type=click.FloatRange(-1, 1), help="Leave out photos below this cosine similarity.")
 @click.option(
@@ -41,49 +50,91 @@ if TYPE_CHECKING:
 @click.option("-f", "--filepath-only", is_flag=True, help="Print the paths alone, one a line.")
 @click.option("-0", "--print0", is_flag=True, help="Print the paths alone, each ended by NUL: for xargs -0.")
 @click.option("--relative", is_flag=True, help="Print paths as seen from the current folder.")
+@click.option(
+    "--hide-duplicates",
+    is_flag=True,
+    help="Of near-identical photos show the nearest, and how many it stands for: copies, edits that `dedupe find` "
+    "knows, pictures of the same look, frames of one burst (one camera within 10 seconds). There still are -k hits. "
+    "`dedupe ignore` keeps two apart.",
+)
 @index_option
 @click.option("--model", metavar="FILE", help="Where the index's own weights are now, if they were moved.")
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some images could not be read.")
+@progress_option
 @verbose_option
 def command(
     images: tuple[str, ...],
+    from_file: str | None,
+    from_file0: str | None,
     form: str | None,
     filepath_only: bool,
     print0: bool,
     relative: bool,
     strict: bool,
+    progress: bool | None,
     **options: Any,
 ) -> None:
     """Find the photos nearest to each IMAGE ("-" reads one from stdin), and name its species.
 
-    An image that is in the index already costs no network pass.
+    An image that is in the index already costs no network pass. Any number of images can be asked about in one call:
+    answers are printed in order, as soon as they are there, and Ctrl-C keeps what was printed.
     """
     from retrieval import present
 
-    outcome = Outcome(run(find_index(options.pop("index_folder")), images, **options))
-    if filepath_only or print0:
-        write(present.paths(outcome, relative=relative, end="\0" if print0 else "\n"))
-    else:
-        write(present.answers(outcome, choose_format(form), relative=relative, width=screen_width()))
+    listings = _listings(images, from_file, from_file0)
+    many = bool(listings) or len(images) > 1
+    answers = run(find_index(options.pop("index_folder")), images, listings, **options)
+    with shown(_draws(progress)) if many else nullcontext(None) as show:
+        outcome = Outcome(answers, show, _total(images, listings) if many else None)
+        if filepath_only or print0:
+            write(present.paths(outcome, relative=relative, end="\0" if print0 else "\n"))
+        else:
+            shape = choose_format(form)
+            write(present.answers(outcome, shape, relative=relative, width=screen_width(), array=bool(listings)))
     outcome.exit(strict)
 
 
 def run(
     folder: Path,
     images: Iterable[str],
+    listings: Iterable[Listing] = (),
     *,
     k: int,
     min_score: float | None,
     predictions: int,
+    hide_duplicates: bool,
     model: str | None,
     **embedder: Any,
 ) -> "Iterator[Answer]":
-    """Ask the index about each image."""
+    """Ask the index about each image, and each that a list names."""
     from retrieval.index import Index
 
+    asked = chain(read_stdin(images), *listings)
     with Index.open(folder, model=model, notify=say, **given(**embedder)) as index:
-        yield from index.query_many(read_stdin(images), k, min_score=min_score, top=predictions)
+        yield from index.query_many(asked, k, min_score=min_score, top=predictions, hide_duplicates=hide_duplicates)
+
+
+def _listings(images: Sequence[str], lines: str | None, nul_ended: str | None) -> list[Listing]:
+    """Return the lists that were named; refuse what cannot be read, or read twice."""
+    found = [Listing(place, nul) for place, nul in ((lines, False), (nul_ended, True)) if place is not None]
+    if not images and not found:
+        raise click.UsageError("Name an IMAGE, or a list of images with --from-file.")
+    if [*images, *(listing.place for listing in found)].count(STDIN) > 1:
+        raise click.UsageError("Only one of IMAGE, --from-file and --from-file0 can be stdin.")
+    for listing in found:
+        listing.check()
+    return found
+
+
+def _total(images: Sequence[str], listings: Sequence[Listing]) -> int | None:
+    counts = [listing.count() for listing in listings]
+    return None if None in counts else len(images) + sum(count or 0 for count in counts)
+
+
+def _draws(progress: bool | None) -> bool:
+    """Where the answers themselves appear on the screen, they are the progress."""
+    return sys.stderr.isatty() and not sys.stdout.isatty() if progress is None else progress
 
 
 def read_stdin(images: Iterable[str]) -> Iterator[str | bytes]:
@@ -95,20 +146,37 @@ def read_stdin(images: Iterable[str]) -> Iterator[str | bytes]:
 class Outcome:
     """Passes answers through, says on stderr which images failed, and settles the exit code."""
 
-    def __init__(self, answers: "Iterable[Answer]") -> None:
+    def __init__(
+        self,
+        answers: "Iterable[Answer]",
+        progress: Callable[[Progress], None] | None = None,
+        total: int | None = None,
+    ) -> None:
         self._answers = answers
+        self._progress = progress or (lambda _progress: None)
+        self._total = total
         self._asked = self._failed = 0
+        self._interrupted = False
 
     def __iter__(self) -> "Iterator[Answer]":
+        """End early, and in order, where `progress` raises Interrupted: what is printed stays whole."""
         for answer in self._answers:
             self._asked += 1
             if answer.failure:
                 self._failed += 1
                 say(f"{answer.query}: {answer.failure.reason}")
             yield answer
+            try:
+                self._progress(Progress("asking", self._asked, self._total, self._failed))
+            except Interrupted:
+                self._interrupted = True
+                return
 
     def exit(self, strict: bool) -> None:
         """End with 1 if no image could be read, with 3 if some could not and the user is strict."""
+        if self._interrupted:
+            say(f"Stopped after {self._asked:,} images.")
+            raise SystemExit(EXIT_INTERRUPTED)
         if self._failed and self._failed == self._asked:
             raise SystemExit(EXIT_FAILED)
         if self._failed and strict:

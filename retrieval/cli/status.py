@@ -78,13 +78,20 @@ def precision(calibration: "Calibration") -> str:
 
 
 def search(ivf: "IvfStatus") -> str:
-    """Describe the search index."""
+    """Describe the search index in brief."""
     if not ivf.rows:
         return f"exact, over {ivf.tail:,} rows"
     recall = f"recall {ivf.recall:.4f} at {ivf.k} measured" if ivf.recall is not None else "recall not measured yet"
     target = f", target {ivf.target_recall}" if ivf.target_recall is not None else ""
-    lists = f"IVF of {ivf.rows:,} rows, {ivf.nprobe:,} of {ivf.lists:,} lists probed"
-    return f"{lists}, {recall}{target}; trained on {ivf.trained_rows:,} rows; tail of {ivf.tail:,} searched exactly"
+    how = f"IVF of {ivf.rows:,} rows, {searched(ivf.lists, ivf.nprobe, ivf.shortlist)}"
+    memory = f"; {ivf.code}, {gigabytes(ivf.memory_bytes)} of memory" if ivf.memory_bytes is not None else ""
+    return f"{how}, {recall}{target}{memory}; tail of {ivf.tail:,} searched exactly"
+
+
+def searched(lists: int, nprobe: int, shortlist: int) -> str:
+    """Say what a query looks into."""
+    again = f", {shortlist:,} rows scored again" if shortlist else ""
+    return f"{nprobe:,} of {lists:,} lists probed{again}"
 
 
 def document(status: "Status") -> dict[str, Any]:
@@ -106,3 +113,8 @@ def document(status: "Status") -> dict[str, Any]:
 def megabytes(size_bytes: int) -> str:
     """Show a size in decimal megabytes, as file managers do."""
     return f"{size_bytes / 1e6:,.1f} MB"
+
+
+def gigabytes(size_bytes: int) -> str:
+    """Show memory in the unit that suits it."""
+    return f"{size_bytes / 1e9:,.2f} GB" if size_bytes >= 1e9 else megabytes(size_bytes)

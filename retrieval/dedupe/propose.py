@@ -11,6 +11,7 @@ from retrieval.dedupe import sketch
 from retrieval.records import Rows
 from retrieval.search import exact
 from retrieval.search.ivf import IvfIndex
+from retrieval.search.wishes import Wishes
 from retrieval.store import Store
 
 BY_EMBEDDING = 10  # neighbours of each; twenty add less than the sketch's first five
@@ -18,7 +19,6 @@ BY_SKETCH = 8
 # Two versions of one picture have sketches of at least this cosine in 99.8 % of cases, two photos in 40 %.
 MIN_SKETCH = 0.08
 _EXACT_SKETCHES = 20_000  # beyond, an IVF index of them is worth the making
-_AT_ONCE = 1024
 _BANDS, _BITS = 4, 16  # of a hash: two that differ in 3 bits or fewer have one band in common
 _MAX_HASH_DISTANCE = 6
 _MAX_BAND = 32  # contents with one band in common; more are plain skies, not one picture
@@ -42,7 +42,7 @@ class Proposer:
         self.contents, rows = likenesses.live()
         self._rows = rows
         self._total = store.catalogue.vectors()
-        self._dead = store.catalogue.dead_rows()
+        self._selection = store.neighbours.select(rows=self._total, dead=store.catalogue.dead_rows())
         self._vectors = store.vectors.read(self._total)
         self._place = _places(self.contents)  # of a content among the live ones
         self._content_at = np.full(self._total, -1, np.int64)
@@ -55,18 +55,15 @@ class Proposer:
 
     def order(self, contents: Ids) -> Ids:
         """Contents in an order in which neighbours stand together: what was just looked at is wanted again."""
-        pivots = self._rows[:: max(1, len(self._rows) // 256)]
-        places = np.empty(len(contents), np.int64)
-        for start in range(0, len(contents), _AT_ONCE):
-            vectors = self._embeddings(contents[start : start + _AT_ONCE])
-            places[start : start + _AT_ONCE] = (vectors @ self._vectors[pivots].astype(np.float32).T).argmax(axis=1)
-        return contents[np.argsort(places, kind="stable")]
+        rows = self._rows[self._place[contents]]
+        return self._content_at[self._store.neighbours.together(rows, self._selection)]
 
     def of(self, contents: Ids) -> Iterator[Candidates]:
         """For each of some contents: which others it may be like."""
-        for start in range(0, len(contents), _AT_ONCE):
-            some = contents[start : start + _AT_ONCE]
-            near = self._by_embedding(some)
+        rows = self._rows[self._place[contents]]
+        for asked, (_, found) in self._store.neighbours.of_rows(rows, BY_EMBEDDING, self._selection):
+            some = self._content_at[asked]
+            near = np.where(found < 0, -1, self._content_at[np.maximum(found, 0)])
             by_sketch = self._by_sketch(some)
             for number, content in enumerate(some.tolist()):
                 alike = self._alike.get(content, np.zeros(0, np.int64))
@@ -87,15 +84,10 @@ class Proposer:
         vectors: NDArray[np.float32] = self._vectors[self._rows[self._place[contents]]].astype(np.float32)
         return vectors
 
-    def _by_embedding(self, contents: Ids) -> Ids:
-        queries = self._embeddings(contents)
-        _, rows = self._store.neighbours.search(queries, BY_EMBEDDING + 1, rows=self._total, dead=self._dead)
-        return np.where(rows < 0, -1, self._content_at[np.maximum(rows, 0)])
-
     def _by_sketch(self, contents: Ids) -> Ids:
         queries = self._sketches[self._place[contents]].astype(np.float32)
         if self._ivf is not None:
-            _, places = self._ivf.search(queries, BY_SKETCH + 1)
+            _, places = self._ivf.search(self._sketches, queries, BY_SKETCH + 1)
         else:
             _, places = exact.search(self._sketches, queries, BY_SKETCH + 1)
         return np.where(places < 0, -1, self.contents[np.maximum(places, 0)])
@@ -103,7 +95,7 @@ class Proposer:
     def _index_sketches(self) -> IvfIndex | None:
         if len(self._sketches) <= _EXACT_SKETCHES:
             return None
-        return IvfIndex.build(self._sketches, target_recall=0.95, k=BY_SKETCH)
+        return IvfIndex.build(self._sketches, wishes=Wishes(0.95, BY_SKETCH))
 
 
 def _places(contents: Ids) -> Rows:

@@ -10,9 +10,11 @@ from typing import TypeVar
 
 import faiss
 
-from retrieval.records import Vectors
+from retrieval.records import Rows, Vectors
 from retrieval.search.exact import Found
+from retrieval.vectors import HalfVectors
 
+ADDED_AT_ONCE = 65_536  # rows: 200 MB in single precision
 LIMIT = 2048  # the highest k and nprobe of FAISS' GPU kernels
 ERRORS = (RuntimeError, MemoryError)  # what FAISS' C++ exceptions become: out of memory, a driver too old
 
@@ -59,6 +61,25 @@ class GpuSearch:
                 return scores, rows
         self._possible, self._copy = False, None
         return None
+
+
+def flat(vectors: HalfVectors, rows: Rows) -> faiss.Index | None:
+    """The vectors of these rows in half precision on the GPU, to be searched exactly; None where that cannot be.
+
+    Its ids are places in `rows`. A GPU compares all with all faster than lists can be looked into.
+    """
+    if faiss.get_num_gpus() == 0:
+        return None
+    try:
+        config = faiss.GpuIndexFlatConfig()
+        config.useFloat16 = True
+        index = faiss.GpuIndexFlatIP(faiss.StandardGpuResources(), vectors.shape[1], config)
+        for start in range(0, len(rows), ADDED_AT_ONCE):
+            index.add(vectors[rows[start : start + ADDED_AT_ONCE]].astype("float32"))
+    except ERRORS as error:
+        logger.info("not on the GPU: %s", error)
+        return None
+    return index
 
 
 def _copy(index: faiss.Index) -> faiss.Index | None:

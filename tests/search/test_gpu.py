@@ -1,12 +1,17 @@
 """The ways through the GPU's code: with none, with one that refuses, with one that fails midway, with a real one."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import faiss
 import numpy as np
 import pytest
 
-from retrieval.search import gpu
+from retrieval.search import exact, gpu, neighbours
 from retrieval.search.ivf import GPU_BATCH, IvfIndex
-from retrieval.vectors import HalfVectors
+from retrieval.search.neighbours import Neighbours
+from retrieval.search.selection import Selection
+from retrieval.vectors import HalfVectors, VectorFile
 
 D = 16
 
@@ -34,7 +39,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[faiss.Index]:
 
 def assert_finds_itself(built: IvfIndex, vectors: HalfVectors) -> None:
     queries = vectors[:GPU_BATCH].astype(np.float32)
-    assert built.search(queries, 3)[1][:, 0].tolist() == list(range(GPU_BATCH))
+    assert built.search(vectors, queries, 3)[1][:, 0].tolist() == list(range(GPU_BATCH))
 
 
 def test_without_a_gpu_nothing_is_copied(
@@ -74,9 +79,10 @@ def test_small_masked_and_wide_searches_stay_on_the_cpu(vectors: HalfVectors, co
     built.add(vectors[900:], 900)
     copies.clear()
     queries = vectors[:GPU_BATCH].astype(np.float32)
-    built.search(queries[1:], 3)
-    built.search(queries, 3, np.array([5]))
-    built.search(queries, gpu.LIMIT + 1)
+    without_one = np.arange(3000) != 5
+    built.search(vectors, queries[1:], 3)
+    built.search(vectors, queries, 3, built.subset(without_one))
+    built.search(vectors, queries, gpu.LIMIT + 1)
     assert copies == []
 
 
@@ -112,9 +118,58 @@ def test_the_gpu_answers_as_the_cpu(vectors: HalfVectors, monkeypatch: pytest.Mo
     built = IvfIndex.build(vectors)
     assert built.check(vectors, np.arange(3000)) == []
     queries = vectors[: 2 * GPU_BATCH].astype(np.float32)
-    on_gpu = built.search(queries, 20)
+    on_gpu = built.search(vectors, queries, 20)
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
     built.add(vectors[:0], 3000)  # drops the copy
-    on_cpu = built.search(queries, 20)
+    on_cpu = built.search(vectors, queries, 20)
     np.testing.assert_allclose(on_gpu[0], on_cpu[0], atol=1e-3)
     assert np.mean(on_gpu[1] == on_cpu[1]) > 0.99
+
+
+class TestAllPairs:
+    @pytest.fixture
+    def archive(self, vectors: HalfVectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Neighbours:
+        file = VectorFile(tmp_path / "vectors.f16", D)
+        file.append(vectors.astype(np.float32), 0)
+        opened = Neighbours(tmp_path, file)
+        opened.rebuild(3000)
+        monkeypatch.setattr(neighbours, "WORTH_A_GPU", 100)
+        monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
+        monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+        monkeypatch.setattr(faiss, "GpuIndexFlatConfig", SimpleNamespace, raising=False)
+        return opened
+
+    def all_pairs(self, archive: Neighbours, selection: Selection) -> dict[int, list[int]]:
+        found = archive.of_rows(np.arange(3000), 5, selection)
+        return {int(row): line.tolist() for rows, (_, lines) in found for row, line in zip(rows, lines, strict=True)}
+
+    def exactly(self, vectors: HalfVectors, selection: Selection) -> dict[int, list[int]]:
+        found = exact.search(vectors, vectors.astype(np.float32), 6, rows=selection.within(0, 3000))[1]
+        return {row: [other for other in line if other != row][:5] for row, line in enumerate(found.tolist())}
+
+    def test_are_exact_on_a_gpu(
+        self, archive: Neighbours, vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made: list[faiss.Index] = []
+
+        def on_the_cpu(_resources: object, d: int, config: SimpleNamespace) -> faiss.Index:
+            assert config.useFloat16
+            made.append(faiss.IndexFlatIP(d))
+            return made[-1]
+
+        monkeypatch.setattr(faiss, "GpuIndexFlatIP", on_the_cpu, raising=False)
+        selection = Selection.of(3000, np.arange(0, 3000, 3))
+        assert self.all_pairs(archive, selection) == self.exactly(vectors, selection)
+        assert [index.ntotal for index in made] == [2000]
+
+    def test_go_on_without_a_gpu_that_refuses(
+        self, archive: Neighbours, vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_arguments: object) -> None:
+            raise RuntimeError("out of memory")
+
+        monkeypatch.setattr(faiss, "GpuIndexFlatIP", refuse, raising=False)
+        monkeypatch.setattr(faiss, "index_cpu_to_gpu", refuse, raising=False)
+        selection = Selection.of(3000, np.empty(0, np.int64))
+        found, truth = self.all_pairs(archive, selection), self.exactly(vectors, selection)
+        assert np.mean([len(set(found[row]) & set(truth[row])) / 5 for row in truth]) > 0.98
