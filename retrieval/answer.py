@@ -107,12 +107,12 @@ def _hits(store: Store, queries: Sequence[Embedding], question: Question, rows: 
     """Search for all queries at once and name the photos found."""
     if not queries:
         return []
-    dead = store.catalogue.dead_rows()
+    selection = store.neighbours.select(rows=rows, dead=store.catalogue.dead_rows())
     vectors = np.stack([query.vector for query in queries])
-    k = min(question.k, rows - int(np.count_nonzero(dead < rows)))
+    k = min(question.k, selection.alive)
     if k < 1:
         return [() for _ in queries]
-    scores, found = store.neighbours.search(vectors, k, rows=rows, dead=dead)
+    scores, found = store.neighbours.search(vectors, k, selection)
     photos = store.catalogue.photos_at(np.unique(found[found >= 0]).tolist())
     return [_ranked(store, *line, photos, question) for line in zip(scores, found, strict=True)]
 

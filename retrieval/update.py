@@ -58,7 +58,7 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             if store.head is None and store.manifest.model.classes:  # lost since the index was made
                 store.keep_head(embedder.head)
             options.progress(Progress("building", tally.read, settled.pending, tally.failed))
-            store.neighbours.refresh(run.vectors())
+            store.neighbours.refresh(run.vectors(), store.catalogue.dead_rows())
             return tally.report(walks, run.gone(), embedder.passes - passes, time.monotonic() - started)
 
 

@@ -109,7 +109,7 @@ def _repair(store: Store) -> None:
     rows = store.catalogue.vectors()
     mend.disown(store.database, damaged_rows(store, rows).tolist())
     mend.refresh_masks(store.database)
-    store.neighbours.rebuild(rows)
+    store.neighbours.rebuild(rows, store.catalogue.dead_rows())
 
 
 def _changed_files(store: Store, progress: Callable[[Progress], None]) -> Iterator[Problem | None]:

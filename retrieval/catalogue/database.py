@@ -3,9 +3,9 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +15,26 @@ from retrieval.catalogue.migrations import applied, migrate, pending
 from retrieval.errors import IndexFormatError, IndexLockedError, IndexProblem
 
 BUSY_TIMEOUT_S = 30.0  # a checkpoint or another reader's recovery can hold the database for moments
+
+
+class Transactions(Protocol):
+    """Where questions are asked: each in a transaction of its own, or all of them in one."""
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Give a connection with a transaction open on it."""
+        ...
+
+
+class Held:
+    """One transaction that stays open for many questions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give the same connection every time; whoever opened it ends the transaction and translates errors."""
+        yield self._connection
 
 
 class Database:
@@ -28,7 +48,10 @@ class Database:
     def _make_engine(self) -> Engine:
         # A creator instead of a URL: a path need not be valid UTF-8. Decoding threads look hashes up as well,
         # each on a connection of its own, hence no upper bound for the pool.
-        engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1)
+        # The one used last comes first: its pages, and what `state` guards, are in memory.
+        engine = create_engine(
+            "sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1, pool_use_lifo=True
+        )
         # The driver opens transactions only before writes; a reader needs one snapshot for all of its questions.
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         return engine
@@ -56,6 +79,15 @@ class Database:
         """
         with self.errors(), self._engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Held]:
+        """Hold one transaction: questions in it see one state, whatever a writer commits meanwhile.
+
+        For moments only: while it is open, the log of what is being written cannot be taken up into the database.
+        """
+        with self.transaction() as connection:
+            yield Held(connection)
 
     def connect(self) -> Connection:
         """Open a connection to keep; wrap what is done with it in `errors`."""
@@ -100,3 +132,11 @@ class Database:
         return IndexFormatError(
             f"{self.path} is not a sound catalogue ({what}): restore it from a backup, or index into a new folder"
         )
+
+
+def state(connection: Connection) -> tuple[int, int]:
+    """Return what changes when the data does, as this transaction sees it; to be compared on one connection only."""
+    others = connection.exec_driver_sql("PRAGMA data_version").scalar_one()  # tells of all connections but this one
+    own = connection.connection.dbapi_connection
+    assert isinstance(own, sqlite3.Connection)
+    return others, own.total_changes

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select, text
 
-from retrieval.catalogue.database import Database
+from retrieval.catalogue.database import Transactions, state
 from retrieval.catalogue.tables import ContentTable, PhotoTable, RootTable
 from retrieval.records import Counts, Photo, Rows, Stored
 
@@ -17,9 +17,9 @@ _VECTORS = select(ContentTable.vector_row, ContentTable.norm)
 
 
 class Catalogue:
-    """Questions to one database. Each call sees one consistent snapshot."""
+    """Questions to one database. Each call sees one consistent state; all calls do, given a transaction that is held."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self.database = database
 
     def vectors(self) -> int:
@@ -35,7 +35,13 @@ class Catalogue:
             .order_by(ContentTable.vector_row)
         )
         with self.database.transaction() as connection:
-            return np.fromiter(connection.execute(query).scalars(), dtype=np.int64)
+            now = state(connection)
+            known = connection.info.get("dead_rows")  # hundreds of thousands, asked for at every query
+            if known is None or known[0] != now:
+                rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1)
+                rows.flags.writeable = False
+                known = connection.info["dead_rows"] = (now, rows)
+            return known[1]
 
     def knows(self, content_hash: bytes, retry: Iterable[str] = ()) -> bool:
         """Tell whether these bytes need no reading: embedded, or failed for a reason not in `retry`.
@@ -78,17 +84,14 @@ class Catalogue:
 
     def counts(self) -> Counts:
         """Count photos by state, and vectors."""
-        by_state = select(PhotoTable.state, func.count()).group_by(PhotoTable.state)
+        photos = select(func.count()).select_from(PhotoTable)
         dead = select(func.count()).where(ContentTable.live == 0, ContentTable.vector_row.is_not(None))
         with self.database.transaction() as connection:
-            states = dict(connection.execute(by_state).all())
-            return Counts(
-                indexed=states.get("indexed", 0),
-                failed=states.get("failed", 0),
-                gone=states.get("gone", 0),
-                vectors=count_vectors(connection),
-                dead=connection.execute(dead).scalar_one(),
+            total, failed, gone, dead_vectors = (
+                connection.execute(query).scalar_one()
+                for query in (photos, *(photos.where(PhotoTable.state == absent) for absent in ("failed", "gone")), dead)
             )
+            return Counts(total - failed - gone, failed, gone, count_vectors(connection), dead_vectors)
 
     def present(self, root: str, folder: str = "") -> int:
         """Count the photos that are not gone, in a root or in one folder of it."""

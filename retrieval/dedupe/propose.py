@@ -11,6 +11,7 @@ from retrieval.dedupe import sketch
 from retrieval.records import Rows
 from retrieval.search import exact
 from retrieval.search.ivf import IvfIndex
+from retrieval.search.wishes import Wishes
 from retrieval.store import Store
 
 BY_EMBEDDING = 10  # neighbours of each; twenty add less than the sketch's first five
@@ -42,7 +43,7 @@ class Proposer:
         self.contents, rows = likenesses.live()
         self._rows = rows
         self._total = store.catalogue.vectors()
-        self._dead = store.catalogue.dead_rows()
+        self._selection = store.neighbours.select(rows=self._total, dead=store.catalogue.dead_rows())
         self._vectors = store.vectors.read(self._total)
         self._place = _places(self.contents)  # of a content among the live ones
         self._content_at = np.full(self._total, -1, np.int64)
@@ -89,13 +90,13 @@ class Proposer:
 
     def _by_embedding(self, contents: Ids) -> Ids:
         queries = self._embeddings(contents)
-        _, rows = self._store.neighbours.search(queries, BY_EMBEDDING + 1, rows=self._total, dead=self._dead)
+        _, rows = self._store.neighbours.search(queries, BY_EMBEDDING + 1, self._selection)
         return np.where(rows < 0, -1, self._content_at[np.maximum(rows, 0)])
 
     def _by_sketch(self, contents: Ids) -> Ids:
         queries = self._sketches[self._place[contents]].astype(np.float32)
         if self._ivf is not None:
-            _, places = self._ivf.search(queries, BY_SKETCH + 1)
+            _, places = self._ivf.search(self._sketches, queries, BY_SKETCH + 1)
         else:
             _, places = exact.search(self._sketches, queries, BY_SKETCH + 1)
         return np.where(places < 0, -1, self.contents[np.maximum(places, 0)])
@@ -103,7 +104,7 @@ class Proposer:
     def _index_sketches(self) -> IvfIndex | None:
         if len(self._sketches) <= _EXACT_SKETCHES:
             return None
-        return IvfIndex.build(self._sketches, target_recall=0.95, k=BY_SKETCH)
+        return IvfIndex.build(self._sketches, wishes=Wishes(0.95, BY_SKETCH))
 
 
 def _places(contents: Ids) -> Rows:

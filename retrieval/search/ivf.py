@@ -1,258 +1,360 @@
 """The FAISS IVF index over the rows of a vector file: made, grown, searched, measured and checked.
 
-Ids are row numbers and codes are the file's own half-precision numbers, so whatever a search looks at it
-scores exactly: recall is lost only by the lists it does not look into. Which rows are dead, and what to do
-about rows that came after the index was saved, is left to `neighbours`.
+Ids are row numbers. Whatever a search brings to the top is scored exactly, from the file's own half-precision
+numbers: recall is lost only by the lists that are not looked into and, where codes are lossy, by the rows that
+do not come onto the shortlist. What to do about rows that came after the index was saved is left to `neighbours`.
 """
 
 import math
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.records import Rows, Vectors
-from retrieval.search import exact, ivf_file
+from retrieval.search import codes, exact, ivf_file, mapped
 from retrieval.search.gpu import GpuSearch, attempt
-from retrieval.search.measurement import SAMPLE, LeaveOneOut, Measurement, Recalls, smallest_nprobe
+from retrieval.search.measurement import SAMPLE, LeaveOneOut, Measurement, Point, Recalls
+from retrieval.search.selection import Mask
+from retrieval.search.subset import Subset
+from retrieval.search.tuning import EXACT_BELOW, Costs, Tuner, timed
+from retrieval.search.wishes import Wishes
 from retrieval.vectors import HALF, HalfVectors
 
-LISTS_PER_ROOT = 4  # lists = 4 sqrt(n), the lower end of what FAISS' guidelines advise
-ROWS_PER_LIST = 39  # fewer training vectors a list make poor lists: FAISS' own limit
-TRAINING_ROWS_PER_LIST = 64  # 39, 64 and 128 led to the same nprobe within a quarter
-ITERATIONS = 10  # of k-means: FAISS' own number for coarse quantizers
-EXACT_BELOW = 1000  # rows: looking into every list costs nothing there
-BLOCK_FLOATS = 16 * 2**20  # 64 MB in single precision
 QUERIES_AT_ONCE = 100  # where every list is ranked for each of them
 GPU_BATCH = 256  # queries from which on a search is worth a GPU
+DEFAULT_SHORTLIST = 500  # rows, for 20 neighbours, until it is measured
+LEAST_WANTED = 50_000  # rows that count, seen in a filtered search: distant lists are hard to tell apart
 
 
 class IvfIndex:
     """An inverted file over rows 0, 1, ...: searched by any number of threads, changed by one alone."""
 
-    def __init__(
-        self, index: faiss.IndexIVFScalarQuantizer, trained_rows: int, measurement: Measurement | None = None
-    ) -> None:
+    def __init__(self, index: faiss.Index, rows: int, trained_rows: int, measurement: Measurement | None) -> None:
         self._index = index
-        self._gpu = GpuSearch(index)
+        self._lists = codes.lists_of(index)
+        self._gpu = GpuSearch(self._lists)
+        self._list_of: Rows | None = None
+        self._lock = threading.Lock()
+        self.rows = rows  # rows 0 to rows - 1 are covered: those that are not in it were dead when it was made
         self.trained_rows = trained_rows  # how many there were when the lists were made
         self.measurement = measurement  # None: not measured since it was made or changed
 
     @classmethod
-    def build(cls, vectors: HalfVectors, *, target_recall: float = 0.99, k: int = 20, seed: int = 0) -> "IvfIndex":
-        """Make lists from a sample of the (n, d) vectors, n >= 1, add all vectors, and choose nprobe."""
-        n, d = vectors.shape
-        lists = lists_for(n)
-        rows = np.random.default_rng(seed).choice(n, min(n, TRAINING_ROWS_PER_LIST * lists), replace=False)
-        # FAISS ends the process if it has to train on what is no number.
-        training = np.nan_to_num(vectors[np.sort(rows)], copy=False, posinf=0, neginf=0)
-        centroids = attempt(faiss.IndexFlatIP(d), lambda flat: _centroids(training, lists, seed, flat))
-        built = cls(_empty(centroids), trained_rows=n)
-        built.add(vectors, 0)
-        built.measure(vectors, target_recall=target_recall, k=k, seed=seed)
+    def build(
+        cls, vectors: HalfVectors, *, wishes: Wishes | None = None, alive: Rows | None = None, seed: int = 0
+    ) -> "IvfIndex":
+        """Make lists from a sample of the (n, d) vectors, add all that are alive, and choose how to search.
+
+        At least one must be alive; `alive` has their rows, ascending, None for all.
+        """
+        wishes = wishes or Wishes()
+        rows = np.arange(len(vectors)) if alive is None else alive
+        n = len(rows)
+        sample = np.random.default_rng(seed).choice(rows, codes.training_rows(n), replace=False)
+        index = codes.train(vectors[np.sort(sample)], n, wishes, seed)
+        built = cls(index, 0, trained_rows=len(vectors), measurement=None)
+        built.add(vectors, 0, alive)
+        built.measure(vectors, wishes, seed=seed)
         return built
 
     @classmethod
-    def load(cls, path: Path, dimension: int, *, mapped: bool = True) -> "IvfIndex":
-        """Read what `save` wrote; mapped, it can be searched but not added to.
+    def load(cls, path: Path, dimension: int, *, to_add: bool = False) -> "IvfIndex":
+        """Read what `save` wrote; `to_add` reads all of it, for an index that is mapped cannot be added to.
 
         Raises IndexFormatError for a broken or foreign file, FileNotFoundError for none. A measurement of
         other contents, as a crash between the two files leaves, counts as none.
         """
-        index = ivf_file.read(path, dimension, mapped=mapped)
-        contents = (index.ntotal, index.nlist, index.nprobe)
+        index = ivf_file.read(path, dimension, mapped=not to_add)
         found = Measurement.load(_sidecar(path))
-        if found is None or (found.rows, found.lists, found.nprobe) != contents:
-            return cls(index, trained_rows=index.ntotal)
-        return cls(index, found.trained_rows, found)
+        lists = codes.lists_of(index)
+        contents = (index.ntotal, lists.nlist, lists.nprobe)
+        if found is not None and (found.size, found.lists, found.nprobe) == contents:
+            return cls(index, found.rows, found.trained_rows, found)
+        unknown = cls(index, index.ntotal, index.ntotal, None)
+        unknown.rows = 1 + max((int(ids.max()) for _, ids in unknown._ids()), default=-1)
+        return unknown
 
     def save(self, path: Path) -> None:
         """Replace the file at `path`, then its measurement in the `.json` beside it."""
-        ivf_file.write(self._index, path)
+        digest = ivf_file.write(self._index, path)
         if self.measurement is not None:
+            self.measurement = replace(self.measurement, sha256=digest)
             self.measurement.save(_sidecar(path))
 
     @property
-    def rows(self) -> int:
-        """Vectors in the index: rows 0 to rows - 1."""
+    def size(self) -> int:
+        """Vectors in the index."""
         return int(self._index.ntotal)
 
     @property
     def lists(self) -> int:
         """Lists that the vectors are divided into."""
-        return int(self._index.nlist)
+        return int(self._lists.nlist)
 
     @property
     def nprobe(self) -> int:
         """Lists that a search looks into unless told otherwise."""
-        return int(self._index.nprobe)
+        return int(self._lists.nprobe)
 
-    def add(self, vectors: HalfVectors, first_row: int) -> None:
-        """Add the (m, d) vectors of the rows from `first_row` on, which must be the first one missing."""
+    @property
+    def mapped(self) -> bool:
+        """Whether codes are the file's own numbers, which need not be held in memory."""
+        return self._lists is self._index
+
+    @property
+    def imbalance(self) -> float:
+        """How unequal the lists are: 1 if all are alike, 2 if a query looks at twice as many rows as that."""
+        return float(self._lists.invlists.imbalance_factor())
+
+    def list_of(self) -> Rows:
+        """The list of each covered row, (rows,); -1 for those that are not in the index."""
+        with self._lock:
+            if self._list_of is None:
+                self._list_of = np.full(self.rows, -1, dtype=np.int64)
+                for number, ids in self._ids():
+                    self._list_of[ids[(ids >= 0) & (ids < self.rows)]] = number
+            return self._list_of
+
+    def subset(self, mask: Mask) -> Subset:
+        """What rows of a mask (any length from `rows` on) mean here: for `search`."""
+        return Subset(mask[: self.rows], self.list_of(), self.lists)
+
+    def add(self, vectors: HalfVectors, first_row: int, alive: Rows | None = None) -> None:
+        """Add the (m, d) vectors of the rows from `first_row` on, which must be the first one missing.
+
+        `alive` has the rows that are to be found, ascending; None for all of them.
+        """
         if first_row != self.rows:
             raise ValueError(f"the next row to add is {self.rows}, not {first_row}")
-        self.measurement = None
-        self._gpu = GpuSearch(self._index)
-        numbers = attempt(self._index.quantizer, lambda quantizer: _nearest_lists(vectors, quantizer))
-        for start, block in _blocks(vectors):
-            ids = np.arange(first_row + start, first_row + start + len(block), dtype=np.int64)
-            assigned = numbers[start : start + len(block)]
-            self._index.add_core(len(block), *map(faiss.swig_ptr, (block, ids, assigned)))
+        self.measurement, self._list_of = None, None
+        self._gpu = GpuSearch(self._lists)
+        chosen = np.ones(len(vectors), dtype=bool)
+        if alive is not None:
+            chosen[:] = False
+            chosen[alive[(alive >= first_row) & (alive < first_row + len(vectors))] - first_row] = True
+        numbers = (
+            attempt(self._lists.quantizer, lambda nearest: _nearest_lists(vectors, nearest)) if self.mapped else None
+        )
+        for start, block in codes.blocks(vectors):
+            some = slice(start, start + len(block))
+            kept = chosen[some]
+            ids = np.flatnonzero(kept) + (first_row + start)
+            self._add(np.ascontiguousarray(block[kept]), ids, None if numbers is None else numbers[some][kept])
+        self.rows += len(vectors)
 
-    def search(self, queries: Vectors, k: int, dead: Rows | None = None, *, nprobe: int | None = None) -> exact.Found:
+    def search(
+        self,
+        vectors: HalfVectors,
+        queries: Vectors,
+        k: int,
+        subset: Subset | None = None,
+        *,
+        nprobe: int | None = None,
+        shortlist: int | None = None,
+    ) -> exact.Found:
         """The k nearest rows to each of (m, d) queries, of those in the `nprobe` lists nearest to it.
 
-        Dead rows are passed over inside the search, so they never displace others. Of equal rows at the
-        end of an answer FAISS keeps any.
+        `vectors` are those of the file, at least the rows covered. Rows outside of the subset are passed over
+        inside the search, so they never displace others. Of equal rows at the end of an answer FAISS keeps any.
         """
         queries = np.ascontiguousarray(queries, dtype=np.float32)
-        probes = min(nprobe or self.nprobe, self.lists)
+        probes = min(nprobe or self.nprobe, subset.usable if subset else self.lists)
+        if not probes or not len(queries):
+            return exact.nothing(len(queries), k)
+        params = subset.params(probes) if subset else faiss.SearchParametersIVF(nprobe=probes)
+        if not self.mapped:
+            return self._search_again(vectors, queries, k, params, max(k, shortlist or self.shortlist(k)))
         found = None
-        if dead is not None and len(dead):
-            found = self._search_without(dead, queries, k, probes)
-        elif len(queries) >= GPU_BATCH:
+        if subset is None and len(queries) >= GPU_BATCH:
             found = self._gpu.search(queries, k, probes)
-        if found is None:
-            found = self._index.search(queries, k, params=faiss.SearchParametersIVF(nprobe=probes))
-        scores, rows = found
-        return exact.ordered((np.where(rows < 0, np.float32(-np.inf), scores), rows), k)
+        return mapped.clean(found or self._index.search(queries, k, params=params), k)
 
-    def measure(
-        self, vectors: HalfVectors, *, target_recall: float, k: int, sample: int = SAMPLE, seed: int = 0
-    ) -> Measurement:
-        """Choose the smallest nprobe that assuredly reaches the target, search with it, and keep what was found.
+    def shortlist(self, k: int) -> int:
+        """How many rows are scored again to find k; 0 where every score is exact."""
+        if self.mapped:
+            return 0
+        measured = (self.measurement.shortlist, self.measurement.k) if self.measurement else (DEFAULT_SHORTLIST, 20)
+        rows, at = measured
+        return math.ceil(rows * max(1.0, k / at))
 
-        `vectors` are the rows of the index, (n, d). Below 1,000 rows every list is looked into. For what
-        assures a recall see `measurement`.
+    def probes(self, queries: Vectors, subset: Subset, nprobe: int, *, filtered: bool) -> int:
+        """Lists to look into among a subset, so that recall stays what it is at `nprobe` with every row there.
+
+        Of a share s of all rows, the k nearest are among the k / s nearest of all: as far away as those are, more
+        lists hold them. On clustered vectors the rows to be seen grew with about the root of the share. Where a
+        filter chose the rows, all may be far away, and then it is hard to tell lists apart by their centres.
         """
-        judge = LeaveOneOut(vectors, k, sample, seed)
-        nprobe = self.lists
-        if self.rows >= EXACT_BELOW:
-            needed = self._lists_needed(judge)
-            nprobe = smallest_nprobe(lambda probes: (needed <= probes).mean(axis=1), self.lists, target_recall)
-        self._index.nprobe = nprobe
-        self.measurement = Measurement(
-            rows=self.rows,
-            trained_rows=self.trained_rows,
-            lists=self.lists,
-            nprobe=nprobe,
-            recall=float(self.recall(judge).mean()),
-            target_recall=target_recall,
-            k=k,
-            sample=len(judge.rows),
-        )
+        usual = nprobe / self.lists * self.size * self.imbalance
+        wanted = round(usual * math.sqrt(subset.size / max(self.size, 1)))
+        wanted = max(wanted, LEAST_WANTED) if filtered else wanted
+        return subset.nprobe(self._lists.quantizer, self._turned(queries), min(wanted, subset.size))
+
+    def measure(self, vectors: HalfVectors, wishes: Wishes, *, sample: int = SAMPLE, seed: int = 0) -> Measurement:
+        """Choose the cheapest search that assuredly reaches the target, search so, and keep what was found.
+
+        `vectors` are at least the rows covered. Below 1,000 rows every list is looked into. For what assures a
+        recall see `measurement`.
+        """
+        covered = vectors[: self.rows]
+        judge = LeaveOneOut(covered, wishes.k, sample, seed, live=self._present())
+        chosen, curve = self._points(covered, judge, wishes)
+        self._lists.nprobe = chosen.nprobe
+        draft = self._measurement(chosen, wishes, judge)
+        self.measurement = replace(draft, recall=float(self.recall(covered, judge).mean()))
+
+        def search(query: Vectors, point: Point) -> exact.Found:
+            return self.search(covered, query, wishes.k, nprobe=point.nprobe, shortlist=point.shortlist)
+
+        self.measurement = replace(self.measurement, curve=timed(curve, search, judge.queries))
         return self.measurement
 
-    def recall(self, judge: LeaveOneOut, dead: Rows | None = None, nprobe: int | None = None) -> Recalls:
+    def grown(self, previous: Measurement) -> Measurement:
+        """Take over what was measured when there were fewer rows."""
+        size, memory = self.size, codes.memory_bytes(self._index)
+        self.measurement = replace(previous, rows=self.rows, size=size, memory_bytes=memory, sha256="")
+        return self.measurement
+
+    def recall(
+        self, vectors: HalfVectors, judge: LeaveOneOut, subset: Subset | None = None, nprobe: int | None = None
+    ) -> Recalls:
         """The recall of each query of the judge."""
-        return judge.recall(lambda queries, k: self.search(queries, k, dead, nprobe=nprobe))
+        return judge.recall(lambda queries, k: self.search(vectors, queries, k, subset, nprobe=nprobe))
 
     def check(self, vectors: HalfVectors, rows: Rows) -> list[str]:
-        """What is wrong inside: with any id, or with the codes of `rows`, which must be those of the file."""
+        """What is wrong inside: with any id, or with the codes of `rows` where these are the file's own numbers."""
         times_seen = np.zeros(self.rows, dtype=np.int64)
-        looked_at = np.zeros(self.rows, dtype=bool)
-        looked_at[rows] = True
-        foreign, differing = 0, 0
-        for _, ids, codes in self._contents():
-            known = np.flatnonzero((ids >= 0) & (ids < self.rows))
+        foreign = 0
+        for _, ids in self._ids():
+            known = ids[(ids >= 0) & (ids < self.rows)]
             foreign += len(ids) - len(known)
-            np.add.at(times_seen, ids[known], 1)
-            picked = known[looked_at[ids[known]]]
-            mine, original = codes[picked], vectors[ids[picked]]
-            same = (mine == original) | (np.isnan(mine) & np.isnan(original))  # damage to the file is not ours
-            differing += int((~same).any(axis=1).sum())
+            np.add.at(times_seen, known, 1)
+        expected = self.measurement.size if self.measurement else self.size
         problems = {
             "ids are no row's": foreign,
-            "rows are missing": np.count_nonzero(times_seen == 0),
+            "rows are missing": max(0, expected - foreign - np.count_nonzero(times_seen)),
             "rows are there more than once": np.count_nonzero(times_seen > 1),
-            f"of {len(rows)} vectors differ from the vector file": differing,
+            f"of {len(rows)} vectors differ from the vector file": self._differing(vectors, rows) if self.mapped else 0,
         }
         return [f"{count} {what}" for what, count in problems.items() if count]
 
-    def _lists_needed(self, judge: LeaveOneOut) -> NDArray[np.int64]:
-        """How many lists must be looked into until each exact neighbour is found: (sample, k), 0 for none.
+    def _add(self, block: Vectors, ids: Rows, numbers: Rows | None) -> None:
+        if numbers is None:  # FAISS finds the lists by itself
+            self._lists.add_with_ids(np.nan_to_num(self._turned(block), posinf=0, neginf=0), ids)
+        else:
+            self._lists.add_core(len(block), *map(faiss.swig_ptr, (block, ids, numbers)))
+        self._index.ntotal = self._lists.ntotal
 
-        A neighbour is found once its list is looked into, as nothing outscores it there. So this tells the
-        recall at every nprobe without searching once for each.
+    def _turned(self, vectors: Vectors) -> Vectors:
+        """As the lists have them."""
+        if self.mapped:
+            return np.ascontiguousarray(vectors, dtype=np.float32)
+        turned: Vectors = self._index.chain.at(0).apply(np.ascontiguousarray(vectors, dtype=np.float32))
+        return turned
+
+    def _search_again(
+        self, vectors: HalfVectors, queries: Vectors, k: int, params: faiss.SearchParametersIVF, shortlist: int
+    ) -> exact.Found:
+        """By the codes, then what comes onto the shortlist exactly."""
+        refine = self._refine(vectors)
+        outer = faiss.SearchParametersPreTransform(index_params=params)
+        again = faiss.IndexRefineSearchParameters(k_factor=(shortlist + 0.5) / k, base_index_params=outer)
+        return mapped.clean(refine.search(queries, k, params=again), k)
+
+    def _refine(self, vectors: HalfVectors) -> faiss.IndexRefine:
+        exactly = mapped.view(vectors[: self.rows])
+        exactly.ntotal = self._index.ntotal  # FAISS wants to see as many; rows that were dead have no code
+        return faiss.IndexRefine(self._index, exactly)
+
+    def _points(self, vectors: HalfVectors, judge: LeaveOneOut, wishes: Wishes) -> tuple[Point, list[Point]]:
+        if self.size < EXACT_BELOW:
+            everything = Point(self.lists, 0 if self.mapped else self.size, 1.0, 0.0)
+            return everything, [everything]
+        row_bytes = vectors.shape[1] * vectors.itemsize
+        of_list = self.size / self.lists * self.imbalance * (row_bytes if self.mapped else self._lists.code_size)
+        costs = Costs(of_list, 0 if self.mapped else row_bytes)
+        tuner = Tuner(judge, self._lists_needed(judge), self.lists, costs, self._coded)
+        return tuner.points(wishes.target_recall)
+
+    def _coded(self, queries: Vectors, length: int, nprobe: int) -> Rows:
+        """The shortlist itself: rows by their codes, best first."""
+        params = faiss.SearchParametersPreTransform(index_params=faiss.SearchParametersIVF(nprobe=nprobe))
+        rows: Rows = self._index.search(queries, min(length, self.size), params=params)[1]
+        return rows
+
+    def _measurement(self, chosen: Point, wishes: Wishes, judge: LeaveOneOut) -> Measurement:
+        return Measurement(
+            rows=self.rows,
+            size=self.size,
+            trained_rows=self.trained_rows,
+            measured_rows=self.rows,
+            lists=self.lists,
+            nprobe=chosen.nprobe,
+            shortlist=chosen.shortlist,
+            recall=chosen.recall,
+            target_recall=wishes.target_recall,
+            k=wishes.k,
+            sample=len(judge.rows),
+            imbalance=round(self.imbalance, 4),
+            code=codes.describe(self._index),
+            memory_bytes=codes.memory_bytes(self._index),
+            wished_memory=wishes.memory_bytes,
+            sha256="",
+            curve=(),
+        )
+
+    def _present(self) -> Rows | None:
+        """The rows in the index; None where that is every row covered."""
+        return None if self.size == self.rows else np.flatnonzero(self.list_of() >= 0)
+
+    def _lists_needed(self, judge: LeaveOneOut) -> Rows:
+        """How many lists must be looked into until each exact neighbour is seen: (sample, k), 0 for none.
+
+        A neighbour is seen once its list is looked into. So this tells the recall of exact scores at every
+        nprobe without searching once for each.
         """
-        list_of = np.zeros(self.rows, dtype=np.int64)
-        for number, ids, _ in self._contents():
-            list_of[ids] = number
+        list_of = self.list_of()
         needed = np.zeros(judge.exact[1].shape, dtype=np.int64)
         for start in range(0, len(judge.queries), QUERIES_AT_ONCE):
             some = slice(start, start + QUERIES_AT_ONCE)
-            order = self._index.quantizer.search(judge.queries[some], self.lists)[1]
+            order = self._lists.quantizer.search(self._turned(judge.queries[some]), self.lists)[1]
             place = np.argsort(order, axis=1)  # of each list in the order of the query
             needed[some] = np.take_along_axis(place, list_of[judge.exact[1][some]], axis=1) + 1
         return np.where(judge.exact[1] < 0, 0, needed)
 
-    def _contents(self) -> Iterator[tuple[int, Rows, HalfVectors]]:
-        """Number, ids and codes of each list that is not empty; views into the index."""
-        lists = self._index.invlists
+    def _ids(self) -> Iterator[tuple[int, Rows]]:
+        """Number and ids of each list that is not empty; views into the index."""
+        lists = self._lists.invlists
         for number in range(self.lists):
             size = lists.list_size(number)
             if size:
-                ids = faiss.rev_swig_ptr(lists.get_ids(number), size)
-                codes = faiss.rev_swig_ptr(lists.get_codes(number), size * lists.code_size)
-                yield number, ids, codes.view(HALF).reshape(size, self._index.d)
+                yield number, faiss.rev_swig_ptr(lists.get_ids(number), size)
 
-    def _search_without(self, dead: Rows, queries: Vectors, k: int, nprobe: int) -> exact.Found:
-        alive = np.ones(self.rows, dtype=bool)
-        alive[dead[dead < self.rows]] = False
-        selector = faiss.IDSelectorBitmap(np.packbits(alive, bitorder="little"))
-        # Settings travel with the call: no thread may change those of the index under another.
-        params = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
-        scores, rows = self._index.search(queries, k, params=params)
-        return scores, rows
-
-
-def lists_for(n: int) -> int:
-    """How many lists n vectors are divided into: 4 sqrt(n), or fewer for 39 vectors a list."""
-    return max(1, min(LISTS_PER_ROOT * math.isqrt(n), n // ROWS_PER_LIST))
-
-
-def _centroids(training: HalfVectors, lists: int, seed: int, flat: faiss.IndexFlat) -> Vectors:
-    """Spherical k-means, as inner products need: (lists, d), unit length. `flat` finds the nearest."""
-    d = training.shape[1]
-    clustering = faiss.Clustering(d, lists)
-    clustering.spherical = True
-    clustering.niter = ITERATIONS
-    clustering.seed = seed
-    clustering.min_points_per_centroid = 1  # few vectors are no reason to write a warning to stderr
-    clustering.max_points_per_centroid = len(training)  # sampled already
-    # Trained from half precision, decoded block by block: half the memory of single precision.
-    codec = faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    clustering.train_encoded(training.view(np.uint8), codec, flat)
-    centroids: Vectors = faiss.vector_to_array(clustering.centroids).reshape(lists, d)
-    return centroids
-
-
-def _empty(centroids: Vectors) -> faiss.IndexIVFScalarQuantizer:
-    lists, d = centroids.shape
-    quantizer = faiss.IndexFlatIP(d)
-    quantizer.add(centroids)
-    index = faiss.IndexIVFScalarQuantizer(
-        quantizer, d, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
-    )
-    index.train(centroids)  # the lists are there: this only sets up the half-precision codes
-    return index
+    def _differing(self, vectors: HalfVectors, rows: Rows) -> int:
+        """How many of these rows have other numbers in the index than in the file."""
+        looked_at = np.zeros(self.rows, dtype=bool)
+        looked_at[rows] = True
+        lists, differing = self._lists.invlists, 0
+        for number, ids in self._ids():
+            held = faiss.rev_swig_ptr(lists.get_codes(number), len(ids) * lists.code_size)
+            held = held.view(HALF).reshape(len(ids), self._index.d)
+            known = np.flatnonzero((ids >= 0) & (ids < self.rows))
+            picked = known[looked_at[ids[known]]]
+            mine, original = held[picked], vectors[ids[picked]]
+            same = (mine == original) | (np.isnan(mine) & np.isnan(original))  # damage to the file is not ours
+            differing += int((~same).any(axis=1).sum())
+        return differing
 
 
 def _nearest_lists(vectors: HalfVectors, quantizer: faiss.Index) -> Rows:
     """The list of each vector, (n,); the first for damaged ones, which have none and are never found."""
     numbers = np.zeros(len(vectors), dtype=np.int64)
-    for start, block in _blocks(vectors):
+    for start, block in codes.blocks(vectors):
         numbers[start : start + len(block)] = quantizer.search(block, 1)[1][:, 0]
     return np.maximum(numbers, 0, out=numbers)
-
-
-def _blocks(vectors: HalfVectors) -> Iterator[tuple[int, Vectors]]:
-    """The vectors in single precision, 64 MB at a time, each with its place among them."""
-    rows = max(1, BLOCK_FLOATS // vectors.shape[1])
-    for start in range(0, len(vectors), rows):
-        yield start, vectors[start : start + rows].astype(np.float32)
 
 
 def _sidecar(path: Path) -> Path:

@@ -6,8 +6,9 @@ the indexed vectors are the queries, and each is taken out of its own answer on 
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from retrieval.durable import replacing
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
+from retrieval.search.wishes import Wishes
 from retrieval.vectors import HalfVectors, naming
 
 Search = Callable[[Vectors, int], exact.Found]
@@ -28,17 +30,41 @@ QUANTILE = 2.33
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """One way of searching, with what it gives and takes."""
+
+    nprobe: int  # lists looked into
+    shortlist: int  # rows scored again exactly; 0 where every score is exact
+    recall: float
+    ms: float  # a single query, median, when it was measured
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What was measured of an index, and for which contents of it."""
 
-    rows: int  # vectors in the index
-    trained_rows: int  # vectors there were when its lists were made
+    rows: int  # rows 0 to rows - 1 are covered
+    size: int  # of them in the index; the others were dead when it was made
+    trained_rows: int  # rows there were when its lists were made
+    measured_rows: int  # rows there were when this was measured
     lists: int
     nprobe: int  # lists looked into for each query
+    shortlist: int  # rows scored again exactly, for k; 0 where every score is exact
     recall: float  # mean over the sample, at k
     target_recall: float
     k: int
     sample: int  # queries; fewer than asked for where there are fewer vectors
+    imbalance: float  # of the lists' sizes when they were made: 1 if all are alike
+    code: str  # how vectors are kept, in words
+    memory_bytes: int  # held while searching, without what is mapped
+    wished_memory: int | None  # bytes; None for the default
+    sha256: str  # of the index' file; empty before it is saved
+    curve: tuple[Point, ...]  # the cheapest ways to rising recalls
+
+    @property
+    def wishes(self) -> Wishes:
+        """What it was made for."""
+        return Wishes(self.target_recall, self.k, self.wished_memory)
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
@@ -50,9 +76,20 @@ class Measurement:
         """What was saved; None where nothing was, or where it cannot be understood."""
         try:
             values = json.loads(path.read_bytes())
-            return cls(**{name: kind(values[name]) for name, kind in cls.__annotations__.items()})
+            points = tuple(Point(**point) for point in values["curve"])
+            found = cls(**{field.name: values[field.name] for field in fields(cls)} | {"curve": points})
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
+        return found if _typed(found) and all(map(_typed, points)) else None
+
+
+def _typed(record: Any) -> bool:
+    """Whether each field has the type that it was declared with."""
+    return all(
+        isinstance(getattr(record, field.name), (int, float) if field.type is float else field.type)
+        for field in fields(record)
+        if isinstance(field.type, type)
+    )
 
 
 class LeaveOneOut:
@@ -67,14 +104,15 @@ class LeaveOneOut:
         self.vectors = vectors
         self.rows = np.sort(draw).astype(np.int64)
         self.queries = vectors[self.rows].astype(np.float32)
-        self.exact = self._without_self(exact.search(vectors, self.queries, k + 1, rows=live))
+        self.exact = self.without_self(exact.search(vectors, self.queries, k + 1, rows=live))
 
     def recall(self, search: Search) -> Recalls:
         """Recall at k of another search over the same vectors, for each query."""
-        found = self._without_self(search(self.queries, self.k + 1))
+        found = self.without_self(search(self.queries, self.k + 1))
         return exact.recall(found[1], self.exact, self.vectors, self.queries)
 
-    def _without_self(self, found: exact.Found) -> exact.Found:
+    def without_self(self, found: exact.Found) -> exact.Found:
+        """An answer to the queries, each without its own row, cut to k."""
         scores, rows = found
         own = rows == self.rows[:, None]
         return exact.ordered((np.where(own, -np.inf, scores), np.where(own, -1, rows)), self.k)
@@ -96,14 +134,14 @@ def assured(recalls: Recalls) -> float:
     return float(honest.mean()) - margin(honest)
 
 
-def smallest_nprobe(recalls_at: Callable[[int], Recalls], lists: int, target_recall: float) -> int:
-    """The smallest nprobe whose assured recall reaches the target; if none does `lists`, which is exact.
+def smallest(recalls_at: Callable[[int], Recalls], most: int, target_recall: float) -> int:
+    """The smallest number, from 1 to `most`, whose assured recall reaches the target; `most` if none does.
 
-    Recall does not fall when more lists are probed: double until it suffices, then halve the interval.
+    Recall must not fall when the number rises: double until it suffices, then halve the interval.
     """
     too_few, enough = 0, 1
-    while enough < lists and assured(recalls_at(enough)) < target_recall:
-        too_few, enough = enough, min(2 * enough, lists)
+    while enough < most and assured(recalls_at(enough)) < target_recall:
+        too_few, enough = enough, min(2 * enough, most)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
         if assured(recalls_at(middle)) < target_recall:

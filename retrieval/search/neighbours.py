@@ -1,12 +1,13 @@
 """The nearest vectors of an index folder: IVF for the rows it knows, exact search for those that came later.
 
-The one thing that the rest of the library asks. It decides when `ivf.faiss` is made, grown or made anew, and
-loads FAISS only where there is such a file to read or write. Which rows are committed and which of them are
-dead is for the catalogue to say.
+The one thing that the rest of the library asks. It loads FAISS only where there is an `ivf.faiss` to read or write.
+Which rows are committed and which of them are dead is for the catalogue to say; when the IVF is made, grown or made
+anew, for `growth`.
 """
 
 import math
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +16,20 @@ import numpy as np
 
 from retrieval.errors import IndexFormatError
 from retrieval.records import Rows, Vectors
-from retrieval.search import exact
-from retrieval.search.measurement import SAMPLE, LeaveOneOut, Measurement, margin
+from retrieval.search import exact, growth
+from retrieval.search.measurement import SAMPLE, LeaveOneOut, Measurement, Point, margin
+from retrieval.search.selection import Selection
+from retrieval.search.wishes import K, Wishes
 from retrieval.vectors import DERIVED, HalfVectors, VectorFile
 
 if TYPE_CHECKING:
     from retrieval.search.ivf import IvfIndex
+    from retrieval.search.subset import Subset
 
 IVF_NAME = "ivf.faiss"
-TARGET_RECALL = 0.99
-K = 20  # where recall is measured
-
-SMALL = 10_000  # rows: up to here making the index anew takes about a second
-GROWTH = 0.1  # how much the tail may grow: a share of the trained rows ...
-LARGE_TAIL = 2_000  # ... but in a large index this many rows, which exact search passes in milliseconds
-RETRAIN = 4  # times the trained rows: a new index would have twice as many lists
+FEW = 2_000  # rows that a filter leaves: scoring each of them is fastest
+ASKED_AT_ONCE = 1024  # rows, where the neighbours of many are wanted
+NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
 Stamp = tuple[int, ...]  # what changes when a file is replaced
 
@@ -43,10 +43,21 @@ class IvfStatus:
     trained_rows: int = 0  # there were when its lists were made
     lists: int = 0
     nprobe: int = 0
+    shortlist: int = 0  # rows scored again exactly; 0 where every score is exact
     recall: float | None = None  # as measured, at k
     target_recall: float | None = None
     k: int | None = None
+    code: str | None = None  # how vectors are kept, in words
+    memory_bytes: int | None = None  # held while searching, without what is mapped
+    wished_memory: int | None = None
+    curve: tuple[Point, ...] = ()  # the cheapest ways to rising recalls
     size_bytes: int = 0  # of ivf.faiss
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Opened:
+    stamp: Stamp
+    ivf: "IvfIndex"
 
 
 class Neighbours:
@@ -57,25 +68,51 @@ class Neighbours:
         self._measurement = self._path.with_suffix(".json")  # replaced a moment after it
         self._vectors = vectors
         self._lock = threading.Lock()
-        self._loaded: tuple[Stamp, IvfIndex] | None = None
+        self._opened: _Opened | None = None
+        self._subset: tuple[IvfIndex, Selection, Subset] | None = None  # the last one made
 
-    def search(self, queries: Vectors, k: int, *, rows: int, dead: Rows) -> exact.Found:
-        """The k nearest of the first `rows` rows to each of (m, d) queries, without the dead ones.
+    def select(self, *, rows: int, dead: Rows, chosen: Rows | None = None) -> Selection:
+        """Which of the first `rows` rows may be found: those not dead and, where a filter chose some, among these.
 
-        Scores (m, k) descend; where fewer than k rows are alive, score -inf and row -1 follow them. Raises
-        IndexFormatError for a broken `ivf.faiss`, or a vector file with fewer than `rows` rows.
+        Make it once for all searches of the same rows.
         """
-        vectors = self._vectors.read(rows)
-        dead = exact.distinct(dead, rows)
-        ivf = self._current(rows)
-        if ivf is None:
-            return exact.search(vectors, queries, k, rows=_alive(0, rows, dead))
-        inside = self._search_ivf(ivf, vectors, queries, k, dead[dead < ivf.rows])
-        alive = _alive(ivf.rows, rows, dead)
-        tail = exact.search(vectors[ivf.rows :], queries, k, rows=alive, first_row=ivf.rows)
-        return exact.merge(inside, tail, k)
+        return Selection.of(rows, dead, chosen)
 
-    def refresh(self, rows: int, *, target_recall: float = TARGET_RECALL, k: int = K) -> Measurement | None:
+    def search(self, queries: Vectors, k: int, selection: Selection) -> exact.Found:
+        """The k nearest of the selected rows to each of (m, d) queries.
+
+        Scores (m, k) descend; where fewer than k rows can be found, score -inf and row -1 follow them. Raises
+        IndexFormatError for a broken `ivf.faiss`, or a vector file with fewer rows than the selection knows.
+        """
+        vectors = self._vectors.read(selection.rows)
+        ivf = self._current(selection.rows)
+        if ivf is None or (selection.mask is not None and selection.alive <= FEW):
+            return exact.search(vectors, queries, k, rows=selection.within(0, selection.rows))
+        from retrieval.search import mapped
+
+        inside = self._search_ivf(ivf, vectors, queries, k, selection)
+        tail = selection.within(ivf.rows, selection.rows)
+        found = mapped.search(vectors[ivf.rows :], queries, k, ivf.rows, tail)
+        outside = self._outside(ivf, selection)
+        if len(outside):
+            found = exact.merge(found, exact.search(vectors, queries, k, rows=outside), k)
+        return exact.merge(inside, found, k)
+
+    def of_rows(self, rows: Rows, k: int, selection: Selection) -> Iterator[tuple[Rows, exact.Found]]:
+        """The k nearest selected rows of each of many rows, itself left out: some of the rows and what was found.
+
+        Neighbours are asked for together, whatever the order of `rows`: then the same lists are read again.
+        """
+        vectors = self._vectors.read(selection.rows)
+        ordered = self._by_list(rows, selection.rows)
+        for start in range(0, len(ordered), ASKED_AT_ONCE):
+            some = ordered[start : start + ASKED_AT_ONCE]
+            scores, found = self.search(vectors[some].astype(np.float32), k + 1, selection)
+            own = found == some[:, None]
+            others = np.where(own, -np.inf, scores).astype(np.float32), np.where(own, -1, found)
+            yield some, exact.ordered(others, k)
+
+    def refresh(self, rows: int, dead: Rows = NO_ROWS) -> Measurement | None:
         """What the writer calls when `rows` rows are committed: make, grow or renew the IVF if that is due.
 
         Returns the measurement in force, None where there are no rows. Small additions to a large index
@@ -84,31 +121,37 @@ class Neighbours:
         """
         ivf = self._usable(rows)
         if rows == 0 or ivf is None:
-            return self.rebuild(rows, target_recall=target_recall, k=k)
-        tail = rows - ivf.rows
-        if tail > _tail_limit(ivf, rows):
-            if rows <= SMALL or rows >= RETRAIN * ivf.trained_rows:
-                return self.rebuild(rows, target_recall=target_recall, k=k)
-            return self._grow(rows, target_recall, k)
-        measured = ivf.measurement
-        if measured is None or (measured.target_recall, measured.k) != (target_recall, k):
-            return self._grow(ivf.rows, target_recall, k)
-        return measured
+            return self.rebuild(rows, dead)
+        inside = dead[dead < ivf.rows]
+        due = growth.step(ivf, rows, int(np.count_nonzero(ivf.list_of()[inside] >= 0)) if len(inside) else 0)
+        if due == "rebuild":
+            return self.rebuild(rows, dead)
+        if due == "nothing":
+            return ivf.measurement
+        return self._grow(rows if due == "add" else ivf.rows)
 
-    def rebuild(self, rows: int, *, target_recall: float = TARGET_RECALL, k: int = K) -> Measurement | None:
-        """Make the IVF anew from the first `rows` rows of the vector file, whatever there was.
+    def rebuild(self, rows: int, dead: Rows = NO_ROWS, wishes: Wishes | None = None) -> Measurement | None:
+        """Make the IVF anew from the first `rows` rows of the vector file that are not dead, whatever there was.
 
-        Also for whoever cut committed rows off: an IVF that was made before would go on naming them.
+        Without wishes, those of the last time. Also for whoever cut committed rows off: an IVF that was made
+        before would go on naming them.
         """
-        if rows == 0:
+        selection = self.select(rows=rows, dead=dead)
+        if not selection.alive:
             for path in (self._path, self._measurement):
                 path.unlink(missing_ok=True)
             return None
         from retrieval.search.ivf import IvfIndex
 
-        ivf = IvfIndex.build(self._vectors.read(rows), target_recall=target_recall, k=k)
+        wishes = wishes or self.wishes()
+        ivf = IvfIndex.build(self._vectors.read(rows), wishes=wishes, alive=selection.within(0, rows))
         ivf.save(self._path)
         return ivf.measurement
+
+    def wishes(self) -> Wishes:
+        """What was last asked of the index."""
+        measured = Measurement.load(self._measurement)
+        return measured.wishes if measured else Wishes()
 
     def status(self, rows: int) -> IvfStatus:
         """What a search over the first `rows` rows stands on. Raises IndexFormatError as `search` does."""
@@ -117,35 +160,50 @@ class Neighbours:
             return IvfStatus(tail=rows)
         status = IvfStatus(
             tail=rows - ivf.rows,
-            rows=ivf.rows,
+            rows=ivf.size,
             trained_rows=ivf.trained_rows,
             lists=ivf.lists,
             nprobe=ivf.nprobe,
+            shortlist=ivf.shortlist(K),
             size_bytes=self._path.stat().st_size,
         )
         measured = ivf.measurement
         if measured is None:
             return status
-        return replace(status, recall=measured.recall, target_recall=measured.target_recall, k=measured.k)
+        return replace(
+            status,
+            recall=measured.recall,
+            target_recall=measured.target_recall,
+            k=measured.k,
+            code=measured.code,
+            memory_bytes=measured.memory_bytes,
+            wished_memory=measured.wished_memory,
+            curve=measured.curve,
+        )
 
     def check(self, rows: int, dead: Rows, sample: int = SAMPLE, seed: int | None = None) -> list[str]:
         """What is wrong with `ivf.faiss`, in words, for `rebuild` to mend; there being none is not wrong.
 
-        Looks at every id, at the codes of `sample` rows and, with `sample` other rows as queries, at the
-        recall: found wanting only if that cannot be an unlucky sample. Without a seed it draws new ones.
+        Looks at the file's digest, at every id, at `sample` vectors where they are kept as they are and, with
+        `sample` other rows as queries, at the recall: found wanting only if that cannot be an unlucky sample.
+        Without a seed it draws new ones.
         """
         try:
-            ivf = self._load(mapped=True)
+            ivf = self._load()
             return [] if ivf is None else self._check(ivf, rows, dead, sample, seed)
         except IndexFormatError as error:
             return [str(error).rpartition("; ")[0]]
 
     def _check(self, ivf: "IvfIndex", rows: int, dead: Rows, sample: int, seed: int | None) -> list[str]:
+        from retrieval.search.ivf_file import hash_file
+
         if ivf.rows > rows:
             return [f"{self._path} knows {ivf.rows} rows, but the catalogue {rows}"]
         vectors = self._vectors.read(rows)[: ivf.rows]
         chosen = np.random.default_rng(seed).choice(ivf.rows, min(sample, ivf.rows), replace=False)
         problems = ivf.check(vectors, chosen)
+        if not problems and ivf.measurement and ivf.measurement.sha256 not in ("", hash_file(self._path)):
+            problems = ["its bytes are not those that were written"]
         if not problems:
             problems = self._check_recall(ivf, vectors, exact.distinct(dead, ivf.rows), sample, seed)
         return [f"{self._path}: {problem}" for problem in problems]
@@ -153,41 +211,77 @@ class Neighbours:
     def _check_recall(
         self, ivf: "IvfIndex", vectors: HalfVectors, dead: Rows, sample: int, seed: int | None
     ) -> list[str]:
-        alive = ivf.rows - len(dead)
-        if alive < 2:
+        mask = ivf.list_of() >= 0
+        mask[dead] = False
+        alive = np.flatnonzero(mask)
+        if len(alive) < 2:
             return []  # nobody has a neighbour
         measured = ivf.measurement
-        target, k = (measured.target_recall, measured.k) if measured else (TARGET_RECALL, K)
-        judge = LeaveOneOut(vectors, k, sample, seed, live=_alive(0, ivf.rows, dead))
-        recalls = ivf.recall(judge, dead, _probes(ivf, k, alive))
+        target, k = (measured.target_recall, measured.k) if measured else (Wishes().target_recall, K)
+        judge = LeaveOneOut(vectors, k, sample, seed, live=alive)
+        selection = Selection.of(ivf.rows, np.flatnonzero(~mask))
+        recalls = judge.recall(lambda queries, wanted: self._search_ivf(ivf, vectors, queries, wanted, selection))
         if recalls.mean() + margin(recalls) >= target:
             return []
         return [f"finds {recalls.mean():.3f} of the {k} nearest neighbours instead of {target}"]
 
-    def _search_ivf(self, ivf: "IvfIndex", vectors: HalfVectors, queries: Vectors, k: int, dead: Rows) -> exact.Found:
-        """Inside the rows of the IVF; exactly where it would have to look into everything anyway."""
-        alive = ivf.rows - len(dead)
-        nprobe = _probes(ivf, k, alive)
-        if nprobe > ivf.lists:
-            return exact.search(vectors[: ivf.rows], queries, k, rows=_alive(0, ivf.rows, dead))
-        scores, rows = ivf.search(queries, k, dead, nprobe=nprobe)
+    def _search_ivf(
+        self, ivf: "IvfIndex", vectors: HalfVectors, queries: Vectors, k: int, selection: Selection
+    ) -> exact.Found:
+        """Inside the rows of the IVF."""
+        subset = None if selection.mask is None else self._subset_of(ivf, selection)
+        if subset and not subset.size:
+            return exact.nothing(len(queries), k)
+        nprobe = _nprobe(ivf, k)
+        if subset:
+            nprobe = ivf.probes(queries, subset, nprobe, filtered=selection.filtered)
+        scores, rows = ivf.search(vectors, queries, k, subset, nprobe=nprobe)
         if ((rows < -1) | (rows >= ivf.rows)).any():
             raise IndexFormatError(f"{self._path} names rows that do not exist; {DERIVED}")
-        short = np.flatnonzero(rows[:, min(k, alive) - 1] < 0)
+        there = subset.size if subset else ivf.size
+        short = np.flatnonzero(rows[:, min(k, there) - 1] < 0)
         if len(short):  # the lists looked into hold fewer than k rows, though there are more
-            every = _alive(0, ivf.rows, dead)
-            scores[short], rows[short] = exact.search(vectors[: ivf.rows], queries[short], k, rows=every)
+            scores[short], rows[short] = ivf.search(vectors, queries[short], k, subset, nprobe=ivf.lists)
         return scores, rows
 
-    def _grow(self, rows: int, target_recall: float, k: int) -> Measurement | None:
-        """Add what is missing of the first `rows` rows, measure, and save."""
-        ivf = self._load(mapped=False)
+    def _subset_of(self, ivf: "IvfIndex", selection: Selection) -> "Subset":
+        """What a selection means in an IVF; kept for the next search of it."""
+        kept = self._subset
+        if kept is None or kept[0] is not ivf or kept[1] is not selection:
+            assert selection.mask is not None
+            kept = (ivf, selection, ivf.subset(selection.mask))
+            self._subset = kept
+        return kept[2]
+
+    def _outside(self, ivf: "IvfIndex", selection: Selection) -> Rows:
+        """Rows that were dead when the IVF was made, and have come back."""
+        if ivf.size == ivf.rows:
+            return NO_ROWS
+        mask = ivf.list_of() < 0
+        if selection.mask is not None:
+            mask &= selection.mask[: ivf.rows]
+        return np.flatnonzero(mask)
+
+    def _by_list(self, rows: Rows, known: int) -> Rows:
+        ivf = self._current(known)
         if ivf is None:
-            return self.rebuild(rows, target_recall=target_recall, k=k)
-        vectors = self._vectors.read(rows)
+            return rows
+        place = np.full(known, ivf.lists, dtype=np.int64)
+        place[: ivf.rows] = ivf.list_of()
+        return rows[np.argsort(place[rows], kind="stable")]
+
+    def _grow(self, rows: int) -> Measurement | None:
+        """Add what is missing of the first `rows` rows, measure if that is due, and save."""
+        ivf = self._load(to_add=True)
+        if ivf is None:
+            return self.rebuild(rows)
+        vectors, measured, wishes = self._vectors.read(rows), ivf.measurement, self.wishes()
         if ivf.rows < rows:
             ivf.add(vectors[ivf.rows :], ivf.rows)
-        ivf.measure(vectors, target_recall=target_recall, k=k)
+        if measured is None or growth.is_stale(measured.measured_rows, rows):
+            ivf.measure(vectors, wishes)
+        else:
+            ivf.grown(measured)
         ivf.save(self._path)
         return ivf.measurement
 
@@ -205,22 +299,22 @@ class Neighbours:
         """
         with self._lock:
             stamp = _stamp(self._path) + _stamp(self._measurement)
-            if self._loaded is None or self._loaded[0] != stamp:
-                ivf = self._load(mapped=True)
+            if self._opened is None or self._opened.stamp != stamp:
+                ivf = self._load()
                 if ivf is None:
-                    self._loaded = None
-                elif self._loaded is None or ivf.rows <= rows:
-                    self._loaded = (stamp, ivf)
-            kept = self._loaded
-        return kept[1] if kept is not None and kept[1].rows <= rows else None
+                    self._opened = None
+                elif self._opened is None or ivf.rows <= rows:
+                    self._opened = _Opened(stamp, ivf)
+            kept = self._opened
+        return kept.ivf if kept is not None and kept.ivf.rows <= rows else None
 
-    def _load(self, *, mapped: bool) -> "IvfIndex | None":
+    def _load(self, *, to_add: bool = False) -> "IvfIndex | None":
         if not self._path.exists():
             return None
         from retrieval.search.ivf import IvfIndex
 
         try:
-            return IvfIndex.load(self._path, self._vectors.dimension, mapped=mapped)
+            return IvfIndex.load(self._path, self._vectors.dimension, to_add=to_add)
         except FileNotFoundError:
             return None  # removed since
 
@@ -234,28 +328,10 @@ def _stamp(path: Path) -> Stamp:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _alive(start: int, stop: int, dead: Rows) -> Rows | None:
-    """Rows from `start` to `stop` that are not among the dead; None where that is all of them."""
-    inside = dead[(dead >= start) & (dead < stop)]
-    if not len(inside):
-        return None
-    alive = np.ones(stop - start, dtype=bool)
-    alive[inside - start] = False
-    return np.flatnonzero(alive) + start
+def _nprobe(ivf: "IvfIndex", k: int) -> int:
+    """Lists to look into so that recall stays near what was measured with fewer neighbours asked for.
 
-
-def _tail_limit(ivf: "IvfIndex", rows: int) -> float:
-    """How many rows may stay outside the IVF."""
-    share = GROWTH * ivf.trained_rows
-    return share if rows <= SMALL else max(LARGE_TAIL, share)
-
-
-def _probes(ivf: "IvfIndex", k: int, alive: int) -> int:
-    """Lists to look into so that recall stays near what was measured with every row alive and at fewer k.
-
-    As many living rows as in the measurement are to be looked at, and the more the larger k is: on clustered
-    vectors 5 times k took about 2 times the lists for the same recall, and 25 times k about 4 times.
+    On clustered vectors 5 times k took about 2 times the lists for the same recall, and 25 times k about 4 times.
     """
     measured_k = ivf.measurement.k if ivf.measurement else K
-    wider = math.sqrt(max(1.0, k / measured_k))
-    return math.ceil(ivf.nprobe * wider * ivf.rows / max(alive, 1))
+    return math.ceil(ivf.nprobe * math.sqrt(max(1.0, k / measured_k)))

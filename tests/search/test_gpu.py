@@ -34,7 +34,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[faiss.Index]:
 
 def assert_finds_itself(built: IvfIndex, vectors: HalfVectors) -> None:
     queries = vectors[:GPU_BATCH].astype(np.float32)
-    assert built.search(queries, 3)[1][:, 0].tolist() == list(range(GPU_BATCH))
+    assert built.search(vectors, queries, 3)[1][:, 0].tolist() == list(range(GPU_BATCH))
 
 
 def test_without_a_gpu_nothing_is_copied(
@@ -74,9 +74,10 @@ def test_small_masked_and_wide_searches_stay_on_the_cpu(vectors: HalfVectors, co
     built.add(vectors[900:], 900)
     copies.clear()
     queries = vectors[:GPU_BATCH].astype(np.float32)
-    built.search(queries[1:], 3)
-    built.search(queries, 3, np.array([5]))
-    built.search(queries, gpu.LIMIT + 1)
+    without_one = np.arange(3000) != 5
+    built.search(vectors, queries[1:], 3)
+    built.search(vectors, queries, 3, built.subset(without_one))
+    built.search(vectors, queries, gpu.LIMIT + 1)
     assert copies == []
 
 
@@ -112,9 +113,9 @@ def test_the_gpu_answers_as_the_cpu(vectors: HalfVectors, monkeypatch: pytest.Mo
     built = IvfIndex.build(vectors)
     assert built.check(vectors, np.arange(3000)) == []
     queries = vectors[: 2 * GPU_BATCH].astype(np.float32)
-    on_gpu = built.search(queries, 20)
+    on_gpu = built.search(vectors, queries, 20)
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
     built.add(vectors[:0], 3000)  # drops the copy
-    on_cpu = built.search(queries, 20)
+    on_cpu = built.search(vectors, queries, 20)
     np.testing.assert_allclose(on_gpu[0], on_cpu[0], atol=1e-3)
     assert np.mean(on_gpu[1] == on_cpu[1]) > 0.99

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.search import exact
-from retrieval.search.measurement import LeaveOneOut, Measurement, Recalls, assured, margin, smallest_nprobe
+from retrieval.search.measurement import LeaveOneOut, Measurement, Point, Recalls, assured, margin, smallest
 from retrieval.vectors import HalfVectors
 
 MEASURED = Measurement(
-    rows=5000, trained_rows=4000, lists=102, nprobe=9, recall=0.9931, target_recall=0.99, k=20, sample=1000
+    rows=5000,
+    size=4990,
+    trained_rows=4000,
+    measured_rows=4500,
+    lists=102,
+    nprobe=9,
+    shortlist=120,
+    recall=0.9931,
+    target_recall=0.99,
+    k=20,
+    sample=1000,
+    imbalance=1.25,
+    code="32 of 64 axes in 64 bits, scored again in half precision",
+    memory_bytes=100_000,
+    wished_memory=None,
+    sha256="ab" * 32,
+    curve=(Point(3, 60, 0.91, 0.2), Point(9, 120, 0.9931, 0.5)),
 )
 
 
@@ -25,7 +42,19 @@ def test_a_measurement_is_kept_beside_the_index(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"rows": 5000}', json.dumps({"rows": "many"}), "\x00\xff"], ids=repr
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"rows": 5000}',
+        json.dumps({"rows": "many"}),
+        json.dumps({**asdict(MEASURED), "rows": "many"}),
+        json.dumps({**asdict(MEASURED), "curve": 7}),
+        "\x00\xff",
+    ],
+    ids=repr,
 )
 def test_what_cannot_be_understood_counts_as_not_measured(tmp_path: Path, text: str) -> None:
     path = tmp_path / "ivf.json"
@@ -57,14 +86,14 @@ def test_the_margin_covers_a_second_sample() -> None:
     lists=st.integers(1, 70),
     target=st.sampled_from([0.5, 0.9, 0.97, 1.0]),
 )
-def test_the_smallest_nprobe_is_found_without_trying_all(needed: list[int], lists: int, target: float) -> None:
+def test_the_smallest_is_found_without_trying_all(needed: list[int], lists: int, target: float) -> None:
     asked = []
 
     def recalls_at(nprobe: int) -> Recalls:
         asked.append(nprobe)
         return np.minimum(nprobe / np.array(needed), 1.0)
 
-    found = smallest_nprobe(recalls_at, lists, target)
+    found = smallest(recalls_at, lists, target)
     enough = [nprobe for nprobe in range(1, lists + 1) if assured(recalls_at(nprobe)) >= target]
     assert found == (enough[0] if enough else lists)
     assert len(asked) - lists <= 2 * np.log2(lists) + 2

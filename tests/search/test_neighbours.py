@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from retrieval.errors import IndexFormatError
 from retrieval.records import Rows, Vectors
-from retrieval.search import exact, neighbours
+from retrieval.search import exact, growth, neighbours
 from retrieval.search.ivf import IvfIndex
 from retrieval.search.measurement import LeaveOneOut
 from retrieval.search.neighbours import IvfStatus, Neighbours
+from retrieval.search.wishes import Wishes
 from retrieval.vectors import HalfVectors, VectorFile
 
 Clustered = Callable[..., HalfVectors]
@@ -50,7 +51,7 @@ class Archive:
 
     def recall(self, k: int, dead: Rows = NONE) -> float:
         queries = self.queries(200)
-        found = self.neighbours.search(queries, k, rows=self.rows, dead=dead)[1]
+        found = ask(self.neighbours, queries, k, self.rows, dead)[1]
         recalls = exact.recall(found, self.truth(queries, k, dead), self.file.read(self.rows), queries)
         return float(recalls.mean())
 
@@ -71,8 +72,10 @@ def built(tmp_path_factory: pytest.TempPathFactory, clustered: Clustered) -> Pat
 @pytest.fixture
 def large(tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     """An archive of 3,000 to which the rules for large ones apply: a tail of up to 300."""
-    monkeypatch.setattr(neighbours, "SMALL", 1000)
-    monkeypatch.setattr(neighbours, "LARGE_TAIL", 200)
+    monkeypatch.setattr(growth, "SMALL", 1000)
+    monkeypatch.setattr(growth, "LEAST_TAIL", 300)
+    monkeypatch.setattr(growth, "TAIL_PER_ROOT", 1)
+    monkeypatch.setattr(neighbours, "FEW", 50)
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     archive = Archive(tmp_path)
     archive.rows = 3000
@@ -82,6 +85,10 @@ def large(tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> Archi
 def assert_alike(found: exact.Found, expected: exact.Found) -> None:
     np.testing.assert_allclose(found[0], expected[0], atol=exact.SAME_SCORE)
     assert np.sort(found[1]).tolist() == np.sort(expected[1]).tolist()
+
+
+def ask(reader: Neighbours, queries: Vectors, k: int, rows: int, dead: Rows) -> exact.Found:
+    return reader.search(queries, k, reader.select(rows=rows, dead=dead))
 
 
 class TestSearch:
@@ -109,18 +116,18 @@ class TestSearch:
         archive.file.append(clustered(uncommitted, D, seed=5).astype(np.float32), archive.rows)
         gone = np.array(dead, dtype=np.int64)
         queries = clustered(4, D, seed=7).astype(np.float32)
-        found = archive.neighbours.search(queries, k, rows=archive.rows, dead=gone)
+        found = ask(archive.neighbours, queries, k, archive.rows, gone)
         assert_alike(found, archive.truth(queries, k, gone))
         assert not np.isin(found[1], gone).any()
 
     def test_without_an_ivf_everything_is_searched_exactly(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(50, D))
-        found = archive.neighbours.search(archive.queries(), 5, rows=50, dead=NONE)
+        found = ask(archive.neighbours, archive.queries(), 5, 50, NONE)
         assert_alike(found, archive.truth(archive.queries(), 5))
 
     def test_an_index_without_rows_finds_nothing(self, archive: Archive) -> None:
         assert archive.neighbours.refresh(0) is None
-        scores, rows = archive.neighbours.search(np.ones((2, D), np.float32), 3, rows=0, dead=NONE)
+        scores, rows = ask(archive.neighbours, np.ones((2, D), np.float32), 3, 0, NONE)
         assert (rows == -1).all()
         assert (scores == -np.inf).all()
 
@@ -142,22 +149,22 @@ class TestSearch:
     def test_a_few_rows_of_one_folder_are_all_found(self, large: Archive) -> None:
         alive = np.array([5, 700, 701, 2999])
         dead = np.setdiff1d(np.arange(3000), alive)
-        _, rows = large.neighbours.search(large.queries(3)[:3], 10, rows=3000, dead=dead)
+        _, rows = ask(large.neighbours, large.queries(3)[:3], 10, 3000, dead)
         assert np.sort(rows).tolist() == [[-1] * 6 + alive.tolist()] * 3
 
     def test_an_answer_is_as_long_as_there_are_rows(self, large: Archive) -> None:
         """Also where the lists that are looked into hold fewer than k."""
         ivf = IvfIndex.load(large.ivf, D)
-        _, probed = ivf.search(large.queries(), 1500, nprobe=ivf.nprobe)
+        _, probed = ivf.search(large.file.read(3000), large.queries(), 1500, nprobe=ivf.nprobe)
         assert (probed == -1).any()
-        _, rows = large.neighbours.search(large.queries(), 1500, rows=3000, dead=NONE)
+        _, rows = ask(large.neighbours, large.queries(), 1500, 3000, NONE)
         assert (rows >= 0).all()
-        _, rows = large.neighbours.search(large.queries(), 3100, rows=3000, dead=np.array([4]))
+        _, rows = ask(large.neighbours, large.queries(), 3100, 3000, np.array([4]))
         assert np.count_nonzero(rows == -1, axis=1).tolist() == [101] * len(rows)
 
     def test_a_short_vector_file_is_an_error(self, large: Archive) -> None:
         with pytest.raises(IndexFormatError, match=r"vectors\.f16 holds 3000 of the 3001 vectors"):
-            large.neighbours.search(large.queries(), 5, rows=3001, dead=NONE)
+            ask(large.neighbours, large.queries(), 5, 3001, NONE)
 
     def test_ids_that_are_no_row_are_an_error(self, large: Archive) -> None:
         raw = faiss.read_index(str(large.ivf))
@@ -165,17 +172,17 @@ class TestSearch:
         raw.add_with_ids(large.file.read(3000).astype(np.float32), np.arange(1, 3001))
         faiss.write_index(raw, str(large.ivf))
         with pytest.raises(IndexFormatError, match=r"names rows that do not exist; .*verify --repair`$"):
-            large.neighbours.search(large.file.read(3000)[2999:].astype(np.float32), 5, rows=3000, dead=NONE)
+            ask(large.neighbours, large.file.read(3000)[2999:].astype(np.float32), 5, 3000, NONE)
 
 
 class TestReaders:
     def test_keep_the_ivf_they_have_open(self, large: Archive, clustered: Clustered) -> None:
         """A reader asked for the committed rows before the writer added more, and searches afterwards."""
         reader, queries = large.reader(), large.queries()
-        before = reader.search(queries, 10, rows=3000, dead=NONE)
+        before = ask(reader, queries, 10, 3000, NONE)
         large.append(clustered(1000, D, seed=3))
         large.neighbours.refresh(4000)
-        np.testing.assert_array_equal(reader.search(queries, 10, rows=3000, dead=NONE)[1], before[1])
+        np.testing.assert_array_equal(ask(reader, queries, 10, 3000, NONE)[1], before[1])
         assert reader.status(3000).rows == 3000
         assert reader.status(4000).rows == 4000
 
@@ -204,7 +211,7 @@ class TestReaders:
         archive.rows = 60
         reader = archive.reader()
         assert reader.status(60) == IvfStatus(tail=60)
-        found = reader.search(archive.queries(), 5, rows=60, dead=NONE)
+        found = ask(reader, archive.queries(), 5, 60, NONE)
         assert_alike(found, archive.truth(archive.queries(), 5))
         archive.neighbours.refresh(60)
         assert reader.status(60).rows == 60
@@ -212,7 +219,7 @@ class TestReaders:
     def test_are_told_of_a_broken_ivf(self, large: Archive) -> None:
         large.ivf.write_bytes(b"broken")
         for use in (
-            lambda: large.neighbours.search(large.queries(), 5, rows=3000, dead=NONE),
+            lambda: ask(large.neighbours, large.queries(), 5, 3000, NONE),
             lambda: large.neighbours.status(3000),
         ):
             with pytest.raises(IndexFormatError, match=r"ivf\.faiss is broken.*run `retrieval verify --repair`$"):
@@ -269,12 +276,16 @@ class TestRefresh:
         assert measured is not None
         assert (measured.rows, measured.trained_rows) == (12_300, 12_300)
 
-    def test_another_target_is_measured_at_once(self, large: Archive) -> None:
+    def test_other_wishes_are_kept(self, large: Archive, clustered: Clustered) -> None:
         nprobe = large.neighbours.status(3000).nprobe
-        measured = large.neighbours.refresh(3000, target_recall=0.8, k=10)
+        measured = large.neighbours.rebuild(3000, wishes=Wishes(0.8, 10))
         assert measured is not None
         assert (measured.target_recall, measured.k) == (0.8, 10)
         assert measured.nprobe < nprobe
+        large.append(clustered(9000, D, seed=1))
+        measured = large.neighbours.refresh(12_000)
+        assert measured is not None
+        assert (measured.rows, measured.trained_rows, measured.target_recall) == (12_000, 12_000, 0.8)
 
     def test_a_crash_between_index_and_measurement_is_made_up_for(self, large: Archive) -> None:
         large.ivf.with_suffix(".json").unlink()
@@ -297,7 +308,7 @@ class TestRefresh:
         archive.append(clustered(100, D, seed=1))
         partial = archive.ivf.with_name("ivf.faiss.partial")
         partial.write_bytes(archive.ivf.read_bytes()[:1000])  # killed while writing
-        found = archive.reader().search(archive.queries(), 5, rows=200, dead=NONE)
+        found = ask(archive.reader(), archive.queries(), 5, 200, NONE)
         assert_alike(found, archive.truth(archive.queries(), 5))
         archive.neighbours.refresh(200)
         assert not partial.exists()
@@ -352,7 +363,7 @@ class TestCheck:
     def test_an_unlucky_sample_is_no_problem(self, large: Archive) -> None:
         ivf = IvfIndex.load(large.ivf, D)
         vectors = large.file.read(3000)
-        means = [ivf.recall(LeaveOneOut(vectors, 20, 30, seed)).mean() for seed in range(20)]
+        means = [ivf.recall(vectors, LeaveOneOut(vectors, 20, 30, seed)).mean() for seed in range(20)]
         assert min(means) < 0.99
         assert all(large.neighbours.check(3000, NONE, sample=30, seed=seed) == [] for seed in range(20))
 
@@ -369,11 +380,11 @@ def test_numpy_alone_serves_until_there_is_an_ivf(archive: Archive, clustered: C
     search = """
 import sys, numpy as np
 from pathlib import Path
-from retrieval.search import exact, neighbours
+from retrieval.search import exact, growth, neighbours
 from retrieval.vectors import VectorFile
 file = VectorFile(Path(sys.argv[1]), 16)
 found = neighbours.Neighbours(file.path.parent, file)
-found.search(np.ones((1, 16), np.float32), 3, rows=20, dead=np.array([1]))
+found.search(np.ones((1, 16), np.float32), 3, found.select(rows=20, dead=np.array([1])))
 found.status(20), found.check(20, np.array([1]))
 """
     assert loads(search, str(archive.file.path)) == set()

@@ -1,0 +1,166 @@
+"""How vectors are kept in the lists of an IVF index, and how such an index is trained.
+
+Small sets keep the half-precision numbers of the vector file, memory-mapped: scores are exact. Large ones keep
+product-quantised codes of 4 bits for every two numbers, compared in processor registers (FAISS' fast scan, after
+arXiv 1812.09162), a twelfth of the size and many times faster; what they bring to the top is scored again, exactly.
+
+Before quantising, vectors are turned onto their principal axes and those that carry nothing are dropped: half of the
+work for the same shortlist, or less. Axes are those of the second moment, without centring, for inner products must
+keep their order. A random turn after it spreads what is left evenly over the codes.
+"""
+
+import math
+from collections.abc import Iterator
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.records import Vectors
+from retrieval.search.gpu import attempt
+from retrieval.search.wishes import Wishes
+from retrieval.vectors import HalfVectors
+
+CODED_FROM = 20_000  # rows: below, half precision is as fast
+ENERGY = 0.99  # share of the squared length that the axes kept must carry
+AXES_STEP = 32  # axes are kept in multiples of this
+LISTS_PER_ROOT = 4  # lists = 4 sqrt(n), the lower end of what FAISS' guidelines advise
+ROWS_PER_LIST = 39  # fewer training vectors a list make poor lists: FAISS' own limit
+TRAINING_ROWS_PER_LIST = 64  # 39, 64 and 128 led to the same nprobe within a quarter
+MOST_TRAINING_ROWS = 400_000  # 10 million vectors have 12,648 lists; k-means over more takes hours
+ITERATIONS = 10  # of k-means: FAISS' own number for coarse quantizers
+BLOCK_FLOATS = 16 * 2**20  # 64 MB in single precision
+
+Half = faiss.ScalarQuantizer.QT_fp16
+
+
+def lists_for(n: int) -> int:
+    """How many lists n vectors are divided into: 4 sqrt(n), or fewer for 39 vectors a list."""
+    return max(1, min(LISTS_PER_ROOT * math.isqrt(n), n // ROWS_PER_LIST))
+
+
+def train(vectors: HalfVectors, n: int, wishes: Wishes, seed: int) -> faiss.Index:
+    """An empty, trained index for n vectors like these (m, d), m of them being `training_rows(n)`."""
+    # FAISS ends the process if it has to train on what is no number.
+    training = np.nan_to_num(vectors, copy=False, posinf=0, neginf=0)
+    lists, d = lists_for(n), training.shape[1]
+    if n < CODED_FROM or d < 2 * AXES_STEP:
+        return _mapped(centroids(training, lists, seed))
+    axes, energies = _principal_axes(training)
+    kept = _axes_kept(energies, n, lists, wishes)
+    return _coded(training, axes[:, :kept], lists, seed) if kept else _mapped(centroids(training, lists, seed))
+
+
+def training_rows(n: int) -> int:
+    """How many of n vectors lists are made from."""
+    return min(n, TRAINING_ROWS_PER_LIST * lists_for(n), MOST_TRAINING_ROWS)
+
+
+def memory_bytes(index: faiss.Index) -> int:
+    """What a trained index holds in memory: codes, ids and centroids, without what is mapped."""
+    ivf = lists_of(index)
+    own = 4 * ivf.nlist * ivf.d
+    if isinstance(index, faiss.IndexPreTransform):
+        own += _coded_bytes(int(index.ntotal), ivf.d) + 4 * index.d * ivf.d
+    return int(own)
+
+
+def lists_of(index: faiss.Index) -> faiss.IndexIVF:
+    """The inverted lists behind the rotation, if there is one."""
+    return faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
+
+
+def describe(index: faiss.Index) -> str:
+    """How vectors are kept, in words."""
+    if not isinstance(index, faiss.IndexPreTransform):
+        return "half precision, mapped"
+    ivf = lists_of(index)
+    return f"{ivf.d} of {index.d} axes in {4 * ivf.pq.M} bits, scored again in half precision"
+
+
+def _mapped(centres: Vectors) -> faiss.IndexIVFScalarQuantizer:
+    lists, d = centres.shape
+    index = faiss.IndexIVFScalarQuantizer(_quantizer(centres), d, lists, Half, faiss.METRIC_INNER_PRODUCT, False)
+    index.train(centres)  # the lists are there: this only sets up the half-precision codes
+    return index
+
+
+def _coded(training: HalfVectors, axes: NDArray[np.float64], lists: int, seed: int) -> faiss.IndexPreTransform:
+    kept = axes.shape[1]
+    rotation = _rotation(axes, seed)
+    turned = np.concatenate([rotation.apply(block) for _, block in blocks(training)])
+    centres = centroids(turned.astype(np.float16), lists, seed)
+    ivf = faiss.IndexIVFPQFastScan(_quantizer(centres), kept, lists, kept // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    ivf.by_residual = True  # what a list's centre says already need not be coded: twice the shortlist without
+    ivf.pq.cp.seed = seed
+    ivf.train(turned)  # the lists are there: this makes the codes
+    return faiss.IndexPreTransform(rotation, ivf)
+
+
+def _quantizer(centres: Vectors) -> faiss.IndexFlatIP:
+    quantizer = faiss.IndexFlatIP(centres.shape[1])
+    quantizer.add(centres)
+    return quantizer
+
+
+def _principal_axes(training: HalfVectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Axes (d, d) as columns, and the share of the squared length on each: largest first."""
+    d = training.shape[1]
+    moment = np.zeros((d, d))
+    for _, block in blocks(training):
+        moment += block.T @ block
+    energies, axes = np.linalg.eigh(moment)
+    energies = np.maximum(energies[::-1], 0)
+    return axes[:, ::-1], energies / max(energies.sum(), np.finfo(float).tiny)
+
+
+def _axes_kept(energies: NDArray[np.float64], n: int, lists: int, wishes: Wishes) -> int:
+    """How many axes carry enough and fit into memory; 0 where not even the fewest fit."""
+    enough = int(np.searchsorted(np.cumsum(energies), ENERGY)) + 1
+    kept = min(math.ceil(enough / AXES_STEP) * AXES_STEP, len(energies) // AXES_STEP * AXES_STEP)
+    while kept and _coded_bytes(n, kept) + 4 * lists * kept > wishes.memory:
+        kept -= AXES_STEP
+    return kept
+
+
+def _coded_bytes(n: int, kept: int) -> int:
+    """Of n codes with their ids: 4 bits for every two numbers, 8 bytes an id."""
+    return n * (kept // 4 + 8)
+
+
+def _rotation(axes: NDArray[np.float64], seed: int) -> faiss.LinearTransform:
+    """Onto the axes (d, kept), then turned at random: otherwise the first codes would have to carry everything."""
+    d, kept = axes.shape
+    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((kept, kept)))[0]
+    transform = faiss.LinearTransform(d, kept, False)
+    faiss.copy_array_to_vector((turn @ axes.T).astype(np.float32).ravel(), transform.A)
+    transform.is_trained = True
+    return transform
+
+
+def centroids(training: HalfVectors, lists: int, seed: int) -> Vectors:
+    """Spherical k-means, as inner products need: (lists, d), unit length. On the GPU where there is one."""
+    flat = faiss.IndexFlatIP(training.shape[1])
+    return attempt(flat, lambda nearest: _k_means(training, lists, seed, nearest))
+
+
+def _k_means(training: HalfVectors, lists: int, seed: int, nearest: faiss.Index) -> Vectors:
+    d = training.shape[1]
+    clustering = faiss.Clustering(d, lists)
+    clustering.spherical = True
+    clustering.niter = ITERATIONS
+    clustering.seed = seed
+    clustering.min_points_per_centroid = 1  # few vectors are no reason to write a warning to stderr
+    clustering.max_points_per_centroid = len(training)  # sampled already
+    # Trained from half precision, decoded block by block: half the memory of single precision.
+    codec = faiss.IndexScalarQuantizer(d, Half, faiss.METRIC_INNER_PRODUCT)
+    clustering.train_encoded(np.ascontiguousarray(training).view(np.uint8), codec, nearest)
+    centres: Vectors = faiss.vector_to_array(clustering.centroids).reshape(lists, d)
+    return centres
+
+
+def blocks(vectors: HalfVectors) -> Iterator[tuple[int, Vectors]]:
+    """The vectors in single precision, 64 MB at a time, each with its place among them."""
+    rows = max(1, BLOCK_FLOATS // vectors.shape[1])
+    for start in range(0, len(vectors), rows):
+        yield start, vectors[start : start + rows].astype(np.float32)

@@ -1,0 +1,122 @@
+"""Chooses how to search an IVF index: how many lists to look into, how many rows to score again.
+
+Both follow from one search for each number of lists: at which place each exact neighbour comes back tells the recall
+of every shortlist at once. What is chosen is the cheapest that assuredly reaches the target, by the bytes that it
+makes the processor read: that does not depend on what else the machine is doing.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from retrieval.records import Rows, Vectors
+from retrieval.search import exact
+from retrieval.search.measurement import LeaveOneOut, Point, Recalls, assured, smallest
+
+EXACT_BELOW = 1000  # rows: looking into every list costs nothing there
+RUNGS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # shortlists, in multiples of k
+WIDER = 1.3  # from one number of lists tried to the next
+RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # of the curve
+RERANK_COST = 2.0  # a byte at a random place against one of a list that is read from end to end
+TIMED = 30  # single queries for each point of the curve
+
+Shortlist = Callable[[Vectors, int, int], Rows]  # queries, length, nprobe -> rows, best first
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Bytes that a search reads."""
+
+    of_list: float
+    of_row: float  # scored again; 0 where scores are exact
+
+    def of(self, nprobe: int, shortlist: int) -> float:
+        """Of a query."""
+        return nprobe * self.of_list + RERANK_COST * shortlist * self.of_row
+
+
+class Tuner:
+    """Tries ways of searching against a judge that knows the truth."""
+
+    def __init__(self, judge: LeaveOneOut, needed: Rows, lists: int, costs: Costs, shortlist: Shortlist) -> None:
+        """`needed` (sample, k) is how many lists it takes to see each exact neighbour, 0 for none."""
+        self._judge = judge
+        self._needed = needed
+        self._lists = lists
+        self._costs = costs
+        self._shortlist = shortlist
+        self._tried: list[tuple[float, float, Point]] = []  # cost, assured recall
+
+    def points(self, target_recall: float) -> tuple[Point, list[Point]]:
+        """The cheapest way to the target, and the cheapest ways to rising recalls; `ms` is not yet known."""
+        for nprobe in self._nprobes(target_recall):
+            for shortlist, recalls in self._recalls(nprobe):
+                point = Point(nprobe, shortlist, float(recalls.mean()), 0.0)
+                self._tried.append((self._costs.of(nprobe, shortlist), assured(recalls), point))
+        chosen = self._cheapest(target_recall) or max(self._tried, key=lambda tried: (tried[1], tried[0]))[2]
+        curve = {self._cheapest(recall) or chosen for recall in RECALLS}
+        return chosen, sorted({*curve, chosen}, key=lambda point: point.recall)
+
+    def _cheapest(self, recall: float) -> Point | None:
+        enough = [(cost, point.nprobe, point) for cost, proven, point in self._tried if proven >= recall]
+        return min(enough, key=lambda tried: tried[:2])[2] if enough else None
+
+    def _nprobes(self, target_recall: float) -> list[int]:
+        """From what would do for the lowest recall to what surely does for the highest, if scores were exact."""
+        lowest = smallest(self._seen, self._lists, min(RECALLS[0], target_recall))
+        exactly = smallest(self._seen, self._lists, target_recall)
+        most = min(self._lists, int(1.5 * smallest(self._seen, self._lists, max(RECALLS[-2], target_recall))))
+        if not self._costs.of_row:
+            wanted = {smallest(self._seen, self._lists, recall) for recall in RECALLS}
+            return sorted({exactly, *wanted})
+        numbers = {exactly, most}
+        number = float(lowest)
+        while number < most:
+            numbers.add(round(number))
+            number = max(number * WIDER, number + 1)
+        return sorted(numbers)
+
+    def _seen(self, nprobe: int) -> Recalls:
+        recalls: Recalls = (self._needed <= nprobe).mean(axis=1)
+        return recalls
+
+    def _recalls(self, nprobe: int) -> Iterator[tuple[int, Recalls]]:
+        """The recall of each query, for every length of the shortlist."""
+        if not self._costs.of_row:
+            yield 0, self._seen(nprobe)
+            return
+        judge = self._judge
+        lengths = [int(rung * judge.k) + 1 for rung in RUNGS]  # one more: the query finds itself
+        found = self._shortlist(judge.queries, lengths[-1], nprobe)
+        place = _places(found, judge.exact[1])
+        missing = judge.exact[1] < 0
+        for length in lengths:
+            yield length, ((place < length) | missing).mean(axis=1)
+
+
+def timed(points: list[Point], search: Callable[[Vectors, Point], exact.Found], queries: Vectors) -> tuple[Point, ...]:
+    """The points with the time that a single query takes."""
+
+    def ms(point: Point) -> float:
+        elapsed = []
+        for query in queries[:TIMED]:
+            begun = time.perf_counter()
+            search(query[None], point)
+            elapsed.append(time.perf_counter() - begun)
+        return round(1000 * float(np.median(elapsed)), 3)
+
+    return tuple(replace(point, ms=ms(point)) for point in points)
+
+
+def _places(found: Rows, wanted: Rows) -> Rows:
+    """Where in its line of `found` (m, length) each of `wanted` (m, k) stands; the length where it does not."""
+    m, length = found.shape
+    order = np.argsort(found, axis=1, kind="stable")
+    ranked = np.take_along_axis(found, order, axis=1)
+    places = np.empty(wanted.shape, dtype=np.int64)
+    for line in range(m):
+        at = np.minimum(np.searchsorted(ranked[line], wanted[line]), length - 1)
+        places[line] = np.where(ranked[line, at] == wanted[line], order[line, at], length)
+    return places
