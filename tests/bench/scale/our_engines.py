@@ -9,6 +9,7 @@ import numpy as np
 
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
+from retrieval.search.wishes import TARGET_RECALL
 from scale.ours import Ours
 from scale.rival_engines import warm_faiss
 from scale.serving import BLOCK_ROWS, Engine, Job, serve
@@ -19,10 +20,9 @@ class OurIndex:
 
     def __init__(self) -> None:
         warm_faiss()
-        self._target = 0.0
 
     def build(self, job: Job) -> None:
-        Ours(job.folder, job.dimension, job.rows).build()
+        Ours(job.folder, job.dimension, job.rows).build(TARGET_RECALL)
 
     def open(self, job: Job) -> None:
         self._ours = Ours(job.folder, job.dimension, job.rows)
@@ -30,9 +30,7 @@ class OurIndex:
         self._ours.search(np.zeros((1, job.dimension), np.float32), 1, self._everything)  # files are read when needed
 
     def set(self, knob: float) -> None:
-        if knob != self._target:
-            self._ours.aim(knob)
-            self._target = knob
+        self._ours.aim(knob)
 
     def search(self, queries: Vectors, k: int) -> Rows:
         return self._ours.search(queries, k, self._everything)[1]
