@@ -16,6 +16,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before NumPy: threads that spin slow their neighbours down
 
 import generated
+import psutil
 from scale import asking, comparison, filters, growth, opening, pairs
 from scale.bench import Bench
 
@@ -47,7 +48,7 @@ def main() -> None:
 def _run(arguments: argparse.Namespace, parts: list[str], rivals: list[str], work: Path) -> None:
     made = generated.generate(_distribution(arguments, work), arguments.rows, arguments.seed, work)
     bench = Bench(made, work, arguments.k, arguments.batch, arguments.singles, arguments.rounds)
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    load = ", ".join(f"{one:.1f}" for one in psutil.getloadavg())
     print(f"{made.rows:,} rows of {made.dimension}, {made.distribution.name}; {available_cores()} cores, load {load}")
     if "search" in parts:
         comparison.run(bench, arguments.rivals_python, rivals)

@@ -18,6 +18,7 @@ from typing import Any
 
 import catalogue_rows
 import numpy as np
+import psutil
 from generated import Generated, Labels
 
 import retrieval.search
@@ -172,10 +173,10 @@ def built(folder: Path, command: Sequence[str], job: dict[str, Any], code: str =
             say(f"{command[-1]}: built earlier, in {known['seconds']:.1f} s at load average {known['load']:.1f}")
             return Build(known["seconds"], known["peak_bytes"])
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"{command[-1]}: building {job['rows']:,} rows, load average {os.getloadavg()[0]:.1f}")
+    say(f"{command[-1]}: building {job['rows']:,} rows, load average {psutil.getloadavg()[0]:.1f}")
     with Served(command) as engine:
         answer = engine.ask("build", **job)
-    note.write_text(json.dumps({**answer, "code": code, "rows": job["rows"], "load": os.getloadavg()[0]}))
+    note.write_text(json.dumps({**answer, "code": code, "rows": job["rows"], "load": psutil.getloadavg()[0]}))
     say(f"{command[-1]}: built in {answer['seconds']:.1f} s")
     return Build(answer["seconds"], answer["peak_bytes"])
 

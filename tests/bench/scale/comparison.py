@@ -3,7 +3,6 @@
 Recall is judged here, by exact search over the same vectors: of an engine only the row numbers are believed.
 """
 
-import os
 import statistics
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from retrieval.search import exact
 from retrieval.store import CATALOGUE_NAME, HEAD_NAME, VECTORS_NAME
@@ -75,7 +75,7 @@ def run(bench: Bench, rivals_python: str | None, rivals: Sequence[str]) -> None:
         contenders = [_open(bench, stack, *one) for one in builds]
         settings = [setting for one in contenders for setting in _settings(bench, one, scratch)]
         for number in range(bench.rounds):
-            say(f"round {number + 1} of {bench.rounds}, load average {os.getloadavg()[0]:.1f}")
+            say(f"round {number + 1} of {bench.rounds}, load average {psutil.getloadavg()[0]:.1f}")
             for setting in settings:
                 _time(bench, setting, scratch)
         for one in contenders:
@@ -86,10 +86,9 @@ def run(bench: Bench, rivals_python: str | None, rivals: Sequence[str]) -> None:
 
 def cheapest(knobs: Sequence[float], recall_at: Callable[[float], float], floor: float) -> float:
     """The first knob whose recall reaches the floor, where recall grows with the knob; the last if none does."""
-    low, step = -1, 1
-    while low + step < len(knobs) and recall_at(knobs[low + step]) < floor:
-        low, step = low + step, 2 * step
-    high = min(low + step, len(knobs) - 1)
+    low, high = -1, 0
+    while high < len(knobs) - 1 and recall_at(knobs[high]) < floor:
+        low, high = high, min(2 * high + 1, len(knobs) - 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if recall_at(knobs[middle]) < floor else (low, middle)
