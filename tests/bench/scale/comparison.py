@@ -149,10 +149,10 @@ def _settings(bench: Bench, one: Contender, scratch: Path) -> list[Setting]:
 
     if not one.knobs:
         recall = None if one.name == "product" else _recall(bench, one.engine, scratch)
-        one.memory = one.engine.ask("memory")
+        one.memory = one.engine.ask("memory", queries=str(scratch / "batch.npy"), k=bench.k)
         return [Setting(one, None, recall)]
     recall_at(one.knobs[0])
-    one.memory = one.engine.ask("memory")
+    one.memory = one.engine.ask("memory", queries=str(scratch / "batch.npy"), k=bench.k)
     knobs = {cheapest(one.knobs, recall_at, floor) for floor in FLOORS}
     if one.name == "ours":
         knobs.add(one.knobs[0])

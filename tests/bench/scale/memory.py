@@ -6,6 +6,7 @@ Read from /proc where there is one; elsewhere nothing is known, which is said as
 import ctypes
 import gc
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -39,15 +40,17 @@ def mapped_bytes(folder: Path) -> int | None:
 
 
 class Peak:
-    """The most own memory at one moment while this stands open; use it as a context manager."""
+    """The most at one moment while this stands open, by default of own memory; use it as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: Callable[[], int | None] | None = None) -> None:
         self.bytes: int | None = None
+        self.samples = 0
+        self._size = size or _anonymous
         self._done = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "Peak":
-        self.bytes = _anonymous()
+        self.bytes = self._size()
         self._watcher.start()
         return self
 
@@ -57,7 +60,8 @@ class Peak:
 
     def _watch(self) -> None:
         while self.bytes is not None and not self._done.wait(SAMPLED_EVERY_S):
-            self.bytes = max(self.bytes, _anonymous() or 0)
+            self.bytes = max(self.bytes, self._size() or 0)
+            self.samples += 1
 
 
 def _anonymous() -> int | None:

@@ -65,7 +65,7 @@ def all_pairs(folder: Path, dimension: int, rows: int, k: int) -> dict[str, floa
     place = np.full(rows, -1, dtype=np.int64)
     place[sample] = np.arange(len(sample))
     kept = np.full((len(sample), k), -1, dtype=np.int64)
-    with Peak() as peak:
+    with Peak() as peak, Peak(lambda: mapped_bytes(folder)) as mapped:
         begun = time.perf_counter()
         for some, found in ours.of_all(k):
             wanted = place[some] >= 0
@@ -75,7 +75,7 @@ def all_pairs(folder: Path, dimension: int, rows: int, k: int) -> dict[str, floa
         "seconds": elapsed_s,
         "recall": _recall(ours, sample, kept, k),
         "peak_bytes": peak.bytes,
-        "mapped_bytes": mapped_bytes(folder),
+        "mapped_bytes": mapped.bytes,
     }
 
 

@@ -21,6 +21,7 @@ Vectors = NDArray[Any]  # (n, d), half or single precision
 Rows = NDArray[np.int64]  # (m, k), row numbers; -1 where nothing was found
 
 BLOCK_ROWS = 20_000  # of the file, brought to single precision together
+SAMPLES, SAMPLED_S = 20, 3.0  # of mapped memory while a batch is searched; no longer than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Served:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._folder = Path()
+        self._files = Path()
         self._before: int | None = None
 
     def build(self, **job: Any) -> dict[str, Any]:
@@ -77,7 +78,7 @@ class Served:
     def open(self, **job: Any) -> dict[str, Any]:
         ready = _job(job)
         _warm(ready.dimension)
-        self._folder, self._before = ready.folder, own_bytes()
+        self._files, self._before = ready.vectors.parent, own_bytes()
         begun = time.perf_counter()
         self._engine.open(ready)
         return {"seconds": time.perf_counter() - begun}
@@ -106,11 +107,15 @@ class Served:
                 break
         return {"seconds": seconds}
 
-    def memory(self) -> dict[str, Any]:
-        """What the open index holds: memory of its own, and pages of mapped files."""
+    def memory(self, queries: str, k: int) -> dict[str, Any]:
+        """What the open index holds: memory of its own, and at most, in a batch, pages of mapped files."""
+        asked, begun = np.load(queries), time.perf_counter()
+        with Peak(lambda: mapped_bytes(self._files)) as mapped:
+            while mapped.samples < SAMPLES and time.perf_counter() - begun < SAMPLED_S:
+                self._engine.search(asked, k)
         after = own_bytes()
         own = None if after is None or self._before is None else max(0, after - self._before)
-        return {"own_bytes": own, "mapped_bytes": mapped_bytes(self._folder)}
+        return {"own_bytes": own, "mapped_bytes": mapped.bytes}
 
 
 def serve(make: Callable[[], Engine]) -> None:
