@@ -18,8 +18,9 @@ import numpy as np
 from retrieval.ahead import ahead
 from retrieval.decode import MAX_PIXELS
 from retrieval.engines import choice
-from retrieval.engines.choice import Engine, Floats
-from retrieval.errors import ModelMismatchError, PhotoError
+from retrieval.engines.choice import INT8, Engine, Floats
+from retrieval.engines.kept import Kept
+from retrieval.errors import ModelError, ModelMismatchError, PhotoError
 from retrieval.manifest import Model
 from retrieval.models import zoo
 from retrieval.models.head import Head, most_probable
@@ -50,7 +51,8 @@ class Embedder:
     this package where the flagship cannot be had, of which `notify` then tells. `engine` is "auto", "torch" or
     "openvino"; `device` is "auto", "cpu", "cuda", "cuda:N" or "mps"; `precision` is "auto", "fp32", "bf16" or "fp16".
     Weights are looked for and loaded at the first use that needs them. `expected` is what an index was made with: its
-    input size serves before anything is loaded, and other weights raise ModelMismatchError.
+    input size serves before anything is loaded, and other weights raise ModelMismatchError. An index in int8 has a
+    network of its own, `kept` with it: its weights are then not looked for.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Embedder:
         max_pixels: int = MAX_PIXELS,
         allow_truncated: bool = False,
         expected: Model | None = None,
+        kept: Kept | None = None,
         notify: Callable[[str], None] = warnings.warn,
     ) -> None:
         self.workers = workers or available_cores()
@@ -77,7 +80,8 @@ class Embedder:
         self._max_pixels = max_pixels
         self._allow_truncated = allow_truncated
         self._expected = expected
-        self._notify = notify
+        self._kept = kept
+        self.notify = notify
         self._loaded: _Loaded | None = None
 
     @property
@@ -95,6 +99,18 @@ class Embedder:
         """How photos become this network's input."""
         model = self._expected or self.model
         return Preparation(model.height, model.width, self._max_pixels, self._allow_truncated)
+
+    def weights(self) -> zoo.Weights:
+        """Find the weights, and refuse others than expected."""
+        weights = zoo.resolve(self._source)
+        if self._expected and weights.sha256 != self._expected.sha256:
+            raise ModelMismatchError(_other_weights(self._expected, weights))
+        return weights
+
+    def use(self, kept: Kept) -> None:
+        """Run the network that was calibrated for this index from now on."""
+        if kept != self._kept:
+            self._kept, self._loaded = kept, None
 
     def embed(self, images: Iterable[Image], *, top: int = 5) -> list[Embedding]:
         """Embed images in order, with the `top` most probable species each.
@@ -216,11 +232,11 @@ class Embedder:
         return self._loaded
 
     def _load_weights(self) -> _Loaded:
-        weights = zoo.resolve(self._source)
-        if self._expected and weights.sha256 != self._expected.sha256:
-            raise ModelMismatchError(_other_weights(self._expected, weights))
+        if self._precision == INT8:
+            return self._load_kept()
+        weights = self.weights()
         if weights.note:
-            self._notify(weights.note)
+            self.notify(weights.note)
         engine, head, label_kind = choice.start(
             weights, engine=self._engine, device=self._device, precision=self._precision
         )
@@ -236,6 +252,15 @@ class Embedder:
             label_kind=label_kind,
         )
         return _Loaded(engine, model, head)
+
+    def _load_kept(self) -> _Loaded:
+        if self._expected is None or self._kept is None:
+            raise ModelError(
+                "int8 wants a network calibrated on your own photos, which an index keeps: make one with "
+                "`retrieval index FOLDER --precision int8`, or choose another precision here."
+            )
+        engine, head, _ = choice.start_kept(self._kept, self.weights, engine=self._engine, device=self._device)
+        return _Loaded(engine, self._expected, head)
 
     def _batches_ahead(self) -> int:
         return self._loaded.engine.batches_ahead if self._loaded else 0

@@ -1,7 +1,7 @@
 """Index: built vectors and the photos they stand for. The library's main noun; the command line is a coat over it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypedDict, Unpack, cast
@@ -13,10 +13,11 @@ from retrieval.choose import criteria
 from retrieval.dedupe.find import Findings, FindOptions, find
 from retrieval.dedupe.ignore import ignore, ignored
 from retrieval.embed import Embedder
+from retrieval.engines import choice
 from retrieval.errors import FailureKind, ModelMismatchError
 from retrieval.filters import Filter
 from retrieval.lock import writing
-from retrieval.manifest import Manifest, Model, has_manifest
+from retrieval.manifest import Calibration, Manifest, Model, has_manifest
 from retrieval.models import zoo
 from retrieval.models.known import AUTO
 from retrieval.prepare import Image
@@ -53,6 +54,7 @@ class Status:
     size_bytes: dict[str, int]  # by file name
     search: IvfStatus
     failures: dict[str, int]  # by kind of reason
+    calibration: Calibration | None  # of an index in int8 that has photos
 
 
 class Index:
@@ -68,7 +70,16 @@ class Index:
 
     @classmethod
     def create(cls, folder: Path | str, *, model: str = AUTO, **options: Unpack[EmbedderOptions]) -> "Index":
-        """Make an empty index for a model: a known name, hf://owner/repository, or a checkpoint file."""
+        """Make an empty index for a model: a known name, hf://owner/repository, or a checkpoint file.
+
+        With `precision` "int8" its network is calibrated on the first photos that are added.
+        """
+        if options.get("precision") == choice.INT8:
+            choice.require_int8(options.get("engine", "auto"), options.get("device", "auto"))
+            plain: EmbedderOptions = {**options, "engine": "openvino", "device": "cpu", "precision": "fp32"}
+            exact = Embedder(model, **plain)
+            Store.create(Path(folder), replace(exact.model, precision=choice.INT8), exact.head).close()
+            return cls.open(folder, **options)
         embedder = Embedder(model, **options)
         return cls(Store.create(Path(folder), embedder.model, embedder.head), embedder)
 
@@ -87,7 +98,7 @@ class Index:
                 f"{store.folder} was made with precision {expected.precision}, not {precision}: precisions do not mix; "
                 "choose another folder with --index"
             )
-        return cls(store, Embedder(model or expected.source, expected=expected, **options))
+        return cls(store, Embedder(model or expected.source, expected=expected, kept=store.kept, **options))
 
     @staticmethod
     def exists(folder: Path | str) -> bool:
@@ -214,6 +225,7 @@ class Index:
             size_bytes=store.size_bytes(),
             search=store.neighbours.status(counts.vectors),
             failures=store.catalogue.failures_by_kind(),
+            calibration=store.manifest.calibration,
         )
 
     def failures(self) -> Iterator[Failure]:

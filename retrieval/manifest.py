@@ -27,8 +27,21 @@ class Model:
     width: int
     dimension: int
     classes: int
-    precision: str  # fp32, bf16 or fp16
+    precision: str  # fp32, bf16, fp16 or int8
     label_kind: str = "species"  # "general" labels identify no species
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """On what the network of an index was quantised, and how near it then was to fp32 on other photos."""
+
+    sha256: str  # of int8.json, which names the other files of that network
+    photos: int
+    held_back: int
+    k: int = 0
+    overlap: float = 0.0  # share of the k nearest held back photos that are the same
+    mean_cosine: float = 0.0
+    lowest_cosine: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,7 @@ class Manifest:
     model: Model
     roots: dict[str, Path] = field(default_factory=dict)  # name -> absolute path
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    calibration: Calibration | None = None  # of an index in int8, from its first photos on
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -68,6 +82,7 @@ class Manifest:
             model = Model(**document["model"])
             roots = {str(name): Path(root) for name, root in document["roots"].items()}
             created_at, transform = str(document["created_at"]), document["transform"]
+            calibration = Calibration(**document["calibration"]) if "calibration" in document else None
             _check_types(model)
         except (KeyError, TypeError, AttributeError) as error:
             raise IndexFormatError(f"{path} is incomplete ({error}): restore it from a backup") from error
@@ -75,7 +90,7 @@ class Manifest:
             raise IndexFormatError(
                 f"{path} was made with another way of preparing photos: upgrade retrieval, or index into a new folder"
             )
-        return cls(model, roots, created_at)
+        return cls(model, roots, created_at, calibration)
 
     def write(self, folder: Path) -> None:
         """Write index.json so that a crash leaves the old or the new one."""
@@ -86,6 +101,8 @@ class Manifest:
             "roots": {name: str(root) for name, root in self.roots.items()},
             "created_at": self.created_at,
         }
+        if self.calibration:
+            document["calibration"] = asdict(self.calibration)
         with replacing(folder / MANIFEST_NAME) as partial:
             # ASCII only: names that are no UTF-8 travel as surrogate escapes.
             partial.write_text(json.dumps(document, indent=2) + "\n", encoding="ascii")

@@ -196,7 +196,7 @@ class Counts:
 class Progress:
     """Where a run stands; given to the caller after every batch."""
 
-    phase: str  # "scanning", "embedding", "building", "asking", ...
+    phase: str  # "scanning", "sampling", "calibrating", "embedding", "building", "asking", ...
     done: int
     total: int | None  # photos to read in this run; None while scanning
     failed: int = 0

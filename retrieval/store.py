@@ -9,10 +9,11 @@ from retrieval.catalogue.database import Database, Transactions
 from retrieval.catalogue.likeness import Likenesses
 from retrieval.catalogue.photos import Photos
 from retrieval.catalogue.reader import Catalogue
+from retrieval.engines.kept import Kept
 from retrieval.errors import IndexFormatError, IndexProblem
 from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
 from retrieval.manifest import MANIFEST_NAME, Manifest, Model, has_manifest
-from retrieval.models.head import Head
+from retrieval.models.head import HEAD_NAME, Head
 from retrieval.records import Rows
 from retrieval.search.neighbours import Neighbours
 from retrieval.search.selection import Selection
@@ -20,7 +21,6 @@ from retrieval.vectors import VectorFile
 
 CATALOGUE_NAME = "catalogue.sqlite"
 VECTORS_NAME = "vectors.f16"
-HEAD_NAME = "head.safetensors"
 # What a creation that was killed before its catalogue can have left.
 UNFINISHED = (LOCK_NAME, OWNER_NAME)
 
@@ -97,6 +97,12 @@ class Store:
         """Write the classifier again after it was lost."""
         head.save(self.folder / HEAD_NAME, weights_sha256=self.manifest.model.sha256)
         self._head = head
+
+    @property
+    def kept(self) -> Kept | None:
+        """The network that was calibrated for this index; None where it needs none, or has none yet."""
+        calibration = self.manifest.calibration
+        return Kept(self.folder, calibration.sha256) if calibration else None
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.archive import Walk, check_root, excluder, relative_to
+from retrieval.calibrate import calibrate
 from retrieval.catalogue.run import Run
 from retrieval.catalogue.survey import Scope, Settled
 from retrieval.embed import Embedder
+from retrieval.engines.choice import INT8
 from retrieval.errors import ArchiveError
 from retrieval.lock import writing
 from retrieval.manifest import Manifest
@@ -51,6 +53,8 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
                 store.save(manifest)
             settled = run.settle((_scope(name, walk) for name, walk in walks), options.retry)
             tally = _Tally(settled, [failure for _, walk in walks for failure in walk.unreadable])
+            if manifest.model.precision == INT8 and (store.kept or settled.pending):
+                calibrate(store, embedder, run.pending(), _locate(manifest), options.progress)
             passes = embedder.passes
             known = _knows(store, options)
             for outcomes in embedder.stream(run.pending(), _locate(manifest), known, count=settled.pending):

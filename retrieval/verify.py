@@ -8,15 +8,20 @@ import numpy as np
 
 from retrieval.archive import hash_file
 from retrieval.catalogue import repair as mend
+from retrieval.engines.choice import INT8
+from retrieval.engines.kept import REMEDY
+from retrieval.errors import IndexFormatError
 from retrieval.lock import writing
+from retrieval.manifest import MANIFEST_NAME
+from retrieval.models.head import HEAD_NAME
 from retrieval.records import Progress, Rows
-from retrieval.store import HEAD_NAME, Store
+from retrieval.store import Store
 
 ROWS_AT_ONCE = 65_536
 # A unit vector rounded to half precision keeps its length within 2^-11 of 1; twice that is damage.
 LENGTH_TOLERANCE = 2.0**-10
 
-Place = Literal["catalogue", "vectors", "masks", "search", "head", "files"]
+Place = Literal["catalogue", "vectors", "masks", "search", "network", "head", "files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,13 @@ def _problems(store: Store) -> Iterator[Problem]:
         yield Problem("vectors", f"{len(damaged):,} vectors are damaged, the first in row {damaged[0]}", REINDEX)
     for what in store.neighbours.check(rows, store.catalogue.dead_rows()):
         yield Problem("search", what, REPAIR)
+    if store.kept:
+        try:
+            store.kept.facts()
+        except IndexFormatError as error:
+            yield Problem("network", str(error).partition(": ")[0], REMEDY)
+    elif rows and store.manifest.model.precision == INT8:
+        yield Problem("network", f"{MANIFEST_NAME} does not name the calibrated network", "restore it from a backup")
     if store.head is None and store.manifest.model.classes:
         remedy = "`retrieval index` writes it again once the weights are at hand"
         yield Problem("head", f"{HEAD_NAME} is missing: species of stored photos cannot be listed in full", remedy)

@@ -4,12 +4,13 @@ import os
 import signal
 from pathlib import Path
 
-from retrieval import Index, embed
+from retrieval import Index, calibrate, embed
 
 
-def run(folder: Path, model: Path, photos: Path, started, kill_at_step: int) -> None:
+def run(folder: Path, model: Path, photos: Path, started, kill_at_step: int, **options) -> None:
     """Index in a child process; with a step number, the child kills itself before that durable step."""
     embed.GROUP_S = 0  # every batch is recorded by itself: more moments to be killed at
+    calibrate.LEAST = 5
     step = 0
 
     def count(name, function):
@@ -31,5 +32,5 @@ def run(folder: Path, model: Path, photos: Path, started, kill_at_step: int) -> 
         DefaultDialect.do_commit = count("commit", DefaultDialect.do_commit)
     started.set()
     make = Index.open if Index.exists(folder) else Index.create
-    with make(folder, model=str(model), device="cpu", batch_size=2) as index:
+    with make(folder, model=str(model), device="cpu", **({"batch_size": 2} | options)) as index:
         index.add(photos)

@@ -28,9 +28,9 @@ def processes():
     return context
 
 
-def start(processes, *arguments, kill_at_step=0):
+def start(processes, *arguments, kill_at_step=0, **options):
     started = processes.Event()
-    process = processes.Process(target=run, args=(*arguments, started, kill_at_step))
+    process = processes.Process(target=run, args=(*arguments, started, kill_at_step), kwargs=options)
     process.start()
     assert started.wait(60)
     return process
@@ -100,3 +100,31 @@ def test_killed_before_every_durable_step(tmp_path, model, processes):
         check_truth(folder)
         finish(folder, model, photos)
     assert step > 15
+
+
+@pytest.mark.slow
+def test_an_index_in_int8_has_vectors_only_with_its_network(tmp_path, model, processes):
+    """Killed before every durable step from the first photo to the last, it is calibrated anew or goes on."""
+    pytest.importorskip("retrieval.engines.openvino_int8", exc_type=ImportError)
+    photos = archive(tmp_path / "photos" / "a", 20).parent
+    step, finished, calibrated_anew = 0, False, 0
+    while not finished:
+        step += 1
+        folder = tmp_path / f"index-{step}"
+        process = start(processes, folder, model, photos, kill_at_step=step, precision="int8", batch_size=10)
+        process.join()
+        finished = process.exitcode == 0
+        check_truth(folder)
+        before = None
+        if Index.exists(folder):
+            with Index.open(folder) as index:
+                before = index.status().calibration
+                assert before or not index.status().counts.vectors
+        calibrated_anew += before is None
+        start(processes, folder, model, photos, precision="int8").join()
+        with Index.open(folder) as index:
+            status = index.status()
+            assert status.counts.indexed == 20
+            assert index.verify().problems == ()
+            assert before in (None, status.calibration)
+    assert 5 < calibrated_anew < step - 3

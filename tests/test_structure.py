@@ -23,7 +23,7 @@ LEVELS = [
     ["store"],
     ["choose"],
     ["training"],
-    ["dedupe", "distinct", "lookup", "pace"],
+    ["dedupe", "calibrate", "distinct", "lookup", "pace"],
     ["update", "answer", "verify"],
     ["index"],
     ["present"],

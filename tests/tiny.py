@@ -36,13 +36,14 @@ def tiny_network(
     class_token: bool = True,
     width: int = 32,
     heads: int = 2,
+    blocks: int = 2,
 ) -> Checkpoint:
     """The same network as an object."""
     config = VitConfig(
         image_size=image_size,
         patch_size=16,
         width=width,
-        blocks=2,
+        blocks=blocks,
         heads=heads,
         mlp_width=64,
         registers=registers,

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 @click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True, help="How many species.")
 @click.option("--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Default: table on a terminal, else tsv.")
 @click.option("--model", default="auto", show_default=True, metavar="NAME|FILE", help=MODEL_HELP)
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="Arithmetic of the network.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    metavar="[auto|fp32|bf16|fp16]",  # int8 is understood, to say why it cannot be had here
+    help="Arithmetic of the network.",
+)
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some images could not be read.")
 @verbose_option

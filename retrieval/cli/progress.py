@@ -12,6 +12,8 @@ from retrieval.records import Progress
 
 LABELS = {
     "scanning": "Listing photos",
+    "sampling": "Drawing photos to calibrate on",
+    "calibrating": "Calibrating int8",
     "embedding": "Reading photos",
     "building": "Building the search index",
     "hashing": "Reading files",

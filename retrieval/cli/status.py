@@ -12,6 +12,7 @@ from retrieval.escape import dump_json, printable, tsv_line
 
 if TYPE_CHECKING:
     from retrieval.index import Status
+    from retrieval.manifest import Calibration
     from retrieval.search.neighbours import IvfStatus
 
 
@@ -53,6 +54,7 @@ def text(status: "Status") -> str:
             "model",
             f"{model.name}, {model.height} x {model.width} px, {model.classes:,} {label_kind}, {model.precision}",
         ),
+        *((("precision", precision(status.calibration)),) if status.calibration else ()),
         *(
             (f"root {name}", f"{path}{'' if path.is_dir() else '  (not there now)'}")
             for name, path in status.roots.items()
@@ -64,6 +66,15 @@ def text(status: "Status") -> str:
     ]
     width = max(len(name) for name, _ in lines)
     return "".join(f"{printable(name):<{width}}  {printable(value)}\n" for name, value in lines)
+
+
+def precision(calibration: "Calibration") -> str:
+    """Describe how near a quantised network is to itself in fp32."""
+    return (
+        f"int8, calibrated on {calibration.photos:,} photos; on {calibration.held_back:,} held back the "
+        f"{calibration.k} nearest agree with fp32 to {calibration.overlap:.3f}, cosine "
+        f"{calibration.mean_cosine:.4f} on average, {calibration.lowest_cosine:.4f} at least"
+    )
 
 
 def search(ivf: "IvfStatus") -> str:
@@ -88,6 +99,7 @@ def document(status: "Status") -> dict[str, Any]:
     return {
         "index": str(status.folder.absolute()),
         "model": asdict(status.model),
+        "calibration": asdict(status.calibration) if status.calibration else None,
         "created_at": status.created_at,
         "roots": {name: str(path) for name, path in status.roots.items()},
         "photos": {"indexed": status.counts.indexed, "failed": status.counts.failed, "gone": status.counts.gone},

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import ModelError
-from retrieval.models.head import Head
+from retrieval.engines.kept import Kept
+from retrieval.errors import CheckpointError, ModelError
+from retrieval.models.head import HEAD_NAME, Head
 from retrieval.models.known import LabelKind
 from retrieval.models.transform import InputTransform
 from retrieval.models.zoo import Weights
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # comes with torch
 
 Floats = NDArray[np.float32]
 ENGINES = ("auto", "torch", "openvino")
+INT8 = "int8"
 
 
 class Engine(Protocol):
@@ -82,6 +84,46 @@ def start(weights: Weights, *, engine: str = "auto", device: str = "auto", preci
 
     network = converted(weights.sha256, partial(_checkpoint, weights.path))
     return Started(OpenVinoEngine(network, precision=precision), network.head, network.label_kind)
+
+
+def start_kept(kept: Kept, weights: Callable[[], Weights], *, engine: str = "auto", device: str = "auto") -> Started:
+    """Start the network in int8 that was calibrated for an index; `weights` serve only where its head was lost.
+
+    Raises IndexFormatError if its files are not as they were, ModelError where OpenVINO is not to be had.
+    """
+    _require_cpu(engine, device)
+    from retrieval.engines.openvino import OpenVinoEngine
+    from retrieval.engines.openvino_kept import read
+
+    def head() -> Head:
+        try:
+            return Head.load(kept.folder / HEAD_NAME)
+        except CheckpointError:
+            return Head.of(_checkpoint(weights().path))
+
+    network = read(kept, head)
+    return Started(OpenVinoEngine(network, precision=INT8), network.head, network.label_kind)
+
+
+def require_int8(engine: str, device: str) -> None:
+    """Raise ModelError unless a new index can be made in int8 here, and should be."""
+    _require_cpu(engine, device)
+    if device == "auto" and _accelerated():
+        raise ModelError(
+            "int8 runs on the CPU, and the GPU here is faster: leave --precision out, or add --device cpu."
+        )
+
+
+def _require_cpu(engine: str, device: str) -> None:
+    if device not in ("auto", "cpu"):
+        raise ModelError(f"int8 runs on the CPU, not on '{device}'. Choose --device cpu, or another precision.")
+    if engine not in ("auto", "openvino"):
+        raise ModelError(f"int8 runs through OpenVINO, not '{engine}'. Choose --engine openvino, or another precision.")
+    if not _possible():
+        raise ModelError(
+            "int8 runs through OpenVINO, which cannot be loaded here: install it (`pip install openvino`), or choose "
+            "another precision."
+        )
 
 
 def choose(engine: str, device: str, precision: str) -> str:

@@ -21,12 +21,14 @@ Floats = NDArray[np.float32]
 IMAGES_EACH = 8  # in one pass of a core
 MOST_STREAMS = 8
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
+INT8 = "int8"  # a property of the network: what it leaves in floating point runs in the fastest other precision
 
 
 class OpenVinoEngine:
     """One network on the CPU.
 
-    `precision` is "auto", "fp32" or, where the processor computes in it, "bf16". Raises ModelError if it cannot be had.
+    `precision` is "auto", "fp32" or, where the processor computes in it, "bf16"; "int8" for a network that was
+    quantised. Raises ModelError if it cannot be had.
     """
 
     device = "cpu"
@@ -35,7 +37,7 @@ class OpenVinoEngine:
     def __init__(self, network: Converted, *, precision: str = "auto") -> None:
         possible = precisions()
         self.precision = possible[-1] if precision == "auto" else precision
-        if self.precision not in possible:
+        if self.precision not in (*possible, INT8):
             raise ModelError(
                 f"OpenVINO does not compute in '{precision}' on this processor. Choose one of: auto, "
                 f"{', '.join(possible)}; or another engine with --engine."
@@ -69,6 +71,11 @@ class OpenVinoEngine:
             raise ValueError(f"images are {images.dtype} {images.shape[1:]}, the network takes uint8 {expected}")
         if not len(images):
             return np.zeros((0, self._dimension), np.float32), np.zeros((0, self._classes), np.float32)
+        features, *logits = self.outputs(images)
+        return features, logits[0] if logits else np.zeros((len(images), 0), np.float32)
+
+    def outputs(self, images: NDArray[np.uint8]) -> list[Floats]:
+        """All that the network's graph gives for some images, each (n, ...)."""
         with self._turn:
             requests = self._ready(len(images))
             parts = np.array_split(np.require(images, requirements=["C", "W"]), min(len(images), len(requests)))
@@ -78,8 +85,7 @@ class OpenVinoEngine:
             for request in working:
                 request.wait()
             answers = [[np.array(tensor.data) for tensor in request.output_tensors] for request in working]
-        features, *logits = (np.concatenate(parts) for parts in zip(*answers, strict=True))
-        return features, logits[0] if logits else np.zeros((len(images), 0), np.float32)
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
     def _ready(self, n: int) -> list[Any]:
         """What runs n images: all cores together for a single one, each core by itself where there are more.
@@ -108,7 +114,8 @@ def _streams() -> int:
 
 
 def _compiled(network: Converted, precision: str, streams: int) -> Any:
-    settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "NUM_STREAMS": str(streams)}
+    hint = _HINTS[precisions()[-1] if precision == INT8 else precision]
+    settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": str(streams)}
     if network.folder is not None:  # OPTIMIZE_SIZE keeps the weights out of it: they are mapped from the graph's file
         settings |= {"CACHE_DIR": str(network.folder / f"compiled-{precision}"), "CACHE_MODE": "OPTIMIZE_SIZE"}
     return openvino.Core().compile_model(network.model, "CPU", settings)

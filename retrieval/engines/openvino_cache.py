@@ -38,11 +38,7 @@ class Converted:
     transform: InputTransform
     head: Head
     label_kind: LabelKind
-
-    @property
-    def folder(self) -> Path | None:
-        """Where it is kept; None where nothing can be."""
-        return self.model.parent if isinstance(self.model, Path) else None
+    folder: Path | None = None  # where what OpenVINO makes of it is kept; None where nothing can be
 
 
 def convert(checkpoint: "Checkpoint") -> Converted:
@@ -57,7 +53,7 @@ def converted(sha256: str, load: Callable[[], "Checkpoint"]) -> Converted:
 
     Where the cache cannot be written, the network is converted at every start. Raises what `load` raises.
     """
-    folder = _networks() / f"{sha256}-{FORMAT}-{openvino.__version__.split('-')[0]}"
+    folder = folder_of(sha256)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, CheckpointError):  # what broken files raise
         found = _read(folder, sha256)
         folder.touch()  # keeps it from being the first to go
@@ -66,22 +62,34 @@ def converted(sha256: str, load: Callable[[], "Checkpoint"]) -> Converted:
     with contextlib.suppress(OSError, RuntimeError):  # no room, or no right to write: OpenVINO has no finer error
         _keep(folder, made, sha256)
         made = _read(folder, sha256)  # the file is mapped, where the graph in memory holds all weights
-        _forget_others(folder)
+        forget_others(folder)
     return made
 
 
-def _networks() -> Path:
-    return cache_folder() / "openvino"
+def folder_of(sha256: str) -> Path:
+    """Where the cache keeps the network of a file with this SHA-256."""
+    return cache_folder() / "openvino" / f"{sha256}-{FORMAT}-{openvino.__version__.split('-')[0]}"
 
 
 def _read(folder: Path, sha256: str) -> Converted:
     facts = json.loads((folder / _FACTS).read_bytes())
     if facts["weights_sha256"] != sha256 or facts["stamps"] != _stamps(folder):
         raise ValueError(f"{folder} is not as it was written")
+    head = Head.load(folder / _HEAD, weights_sha256=sha256)
+    return from_facts(facts, folder / _GRAPH[0], head, folder)
+
+
+def facts_of(network: Converted, weights_sha256: str) -> dict[str, Any]:
+    """What JSON can hold of a network."""
+    transform = asdict(network.transform)
+    return {"weights_sha256": weights_sha256, "transform": transform, "label_kind": network.label_kind}
+
+
+def from_facts(facts: dict[str, Any], model: Path, head: Head, folder: Path | None) -> Converted:
+    """A network from what `facts_of` gave; raises KeyError, TypeError or ValueError for anything else."""
     height, width, mean, std = (facts["transform"][name] for name in ("height", "width", "mean", "std"))
     kind: LabelKind = "general" if facts["label_kind"] == "general" else "species"
-    head = Head.load(folder / _HEAD, weights_sha256=sha256)
-    return Converted(folder / _GRAPH[0], InputTransform(height, width, tuple(mean), tuple(std)), head, kind)
+    return Converted(model, InputTransform(height, width, tuple(mean), tuple(std)), head, kind, folder)
 
 
 def _stamps(folder: Path) -> dict[str, list[int]]:
@@ -108,18 +116,13 @@ def _write(folder: Path, network: Converted, sha256: str) -> None:
     network.head.save(folder / _HEAD, weights_sha256=sha256)
     for name in _GRAPH:
         sync_file(folder / name)
-    facts = {
-        "weights_sha256": sha256,
-        "transform": asdict(network.transform),
-        "label_kind": network.label_kind,
-        "stamps": _stamps(folder),
-    }
+    facts = facts_of(network, sha256) | {"stamps": _stamps(folder)}
     (folder / _FACTS).write_text(json.dumps(facts, indent=1), encoding="ascii")
     sync_file(folder / _FACTS)
     sync_folder(folder)
 
 
-def _forget_others(folder: Path) -> None:
+def forget_others(folder: Path) -> None:
     """Delete the same network as made by other versions, and those that were not used for longest."""
     others = [other for other in folder.parent.iterdir() if other != folder and not other.name.startswith("making-")]
     others.sort(key=lambda other: other.stat().st_mtime, reverse=True)

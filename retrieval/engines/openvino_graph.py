@@ -3,7 +3,8 @@
 Built layer by layer: a trace of the torch module takes half a minute and fixes the batch size.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,34 +16,58 @@ from retrieval.models.transform import InputTransform
 from retrieval.models.vit import LAYER_NORM_EPSILON, VitConfig
 
 Node = Any  # OpenVINO is not typed
-Weights = Mapping[str, NDArray[np.float32]]
+Floats = NDArray[np.float32]
+Weights = Mapping[str, Floats]
+Linear = Callable[[Node, str, Floats, Floats], Node]  # of an input (n, tokens, width), its name, weight and bias
 
 
-def graph(checkpoint: Checkpoint) -> Any:
-    """The `openvino.Model` of a network.
+def linear(x: Node, _name: str, weight: Floats, bias: Floats) -> Node:
+    """A linear layer as it is in the checkpoint."""
+    return opset13.matmul(x, weight, False, True) + bias
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What blocks are made of: weights by their name in the checkpoint, and how their linear layers are computed.
+
+    `linear` is told the name of its input: block and matrix, as "encoder.block.3.mlp.0". Where the weights have a
+    factor for each channel of "encoder.block.3.mlp.2", the block's hidden layer is multiplied by it.
+    """
+
+    weights: Weights
+    linear: Linear = linear
+
+
+def graph(checkpoint: Checkpoint, layers: Layers | None = None, more: Callable[[], list[Node]] = list) -> Any:
+    """The `openvino.Model` of a network, by other `layers` than the checkpoint's if they are given.
 
     Its input are RGB images, uint8 (n, height, width, 3), for any n; its outputs are the features (n, d), not
-    normalised, and, where the network has classes, the logits (n, classes), both float32.
+    normalised, and, where the network has classes, the logits (n, classes), both float32; then what `more` gives.
     """
     images = opset13.parameter([-1, *checkpoint.config.image_size, 3], openvino.Type.u8, name="images")
-    outputs = answers(_normalised(images, checkpoint.transform), checkpoint)
+    outputs = answers(_normalised(images, checkpoint.transform), checkpoint, layers) + more()
     return openvino.Model([output.output(0) for output in outputs], [images], "vit")
 
 
-def answers(images: Node, checkpoint: Checkpoint) -> list[Node]:
+def weights_of(checkpoint: Checkpoint) -> dict[str, Floats]:
+    """The weights of a checkpoint as arrays, not copied."""
+    return {name: tensor.numpy() for name, tensor in checkpoint.state.items()}
+
+
+def answers(images: Node, checkpoint: Checkpoint, layers: Layers | None = None) -> list[Node]:
     """The features and, where the network has classes, the logits of normalised images (n, 3, height, width)."""
-    config = checkpoint.config
-    weights = {name: tensor.numpy() for name, tensor in checkpoint.state.items()}
+    config, layers = checkpoint.config, layers or Layers(weights_of(checkpoint))
+    weights = layers.weights
     x = _tokens(images, weights, config)
     for index in range(config.blocks - 1):
-        x = _block(x, weights, f"encoder.block.{index}", config.heads)
+        x = _block(x, layers, f"encoder.block.{index}", config.heads)
     # Of the last block's answer only the class token is read: the others' is not computed.
     asked = slice(config.registers, config.registers + 1) if config.class_token else None
-    x = _block(x, weights, f"encoder.block.{config.blocks - 1}", config.heads, asked)
+    x = _block(x, layers, f"encoder.block.{config.blocks - 1}", config.heads, asked)
     features = _pooled(_norm(x, weights, "norm"), config)
     if not config.classes:
         return [features]
-    return [features, _linear(features, weights["classifier.weight"], weights["classifier.bias"])]
+    return [features, linear(features, "classifier", weights["classifier.weight"], weights["classifier.bias"])]
 
 
 def _normalised(images: Node, transform: InputTransform) -> Node:
@@ -68,29 +93,34 @@ def _tokens(images: Node, weights: Weights, config: VitConfig) -> Node:
     return opset13.concat([opset13.broadcast(special, shape), x], 1)
 
 
-def _block(x: Node, weights: Weights, name: str, heads: int, asked: slice | None = None) -> Node:
+def _block(x: Node, layers: Layers, name: str, heads: int, asked: slice | None = None) -> Node:
     """One pre-norm block: (n, tokens, width) to the same, or to the `asked` tokens alone."""
+    weights = layers.weights
     attended = _norm(x, weights, f"{name}.norm1")
     asking = attended
     if asked:
         x, asking = _some_tokens(x, asked), _some_tokens(attended, asked)
-    x = x + _attention(asking, attended, weights, f"{name}.attn", heads)
-    hidden = _linear(_norm(x, weights, f"{name}.norm2"), weights[f"{name}.mlp.0.weight"], weights[f"{name}.mlp.0.bias"])
-    hidden = opset13.gelu(hidden, "erf")
-    return x + _linear(hidden, weights[f"{name}.mlp.3.weight"], weights[f"{name}.mlp.3.bias"])
+    x = x + _attention(asking, attended, layers, f"{name}.attn", heads)
+    hidden = opset13.gelu(_linear(_norm(x, weights, f"{name}.norm2"), layers, f"{name}.mlp.0"), "erf")
+    if f"{name}.mlp.2" in weights:
+        hidden = hidden * weights[f"{name}.mlp.2"]
+    return x + _linear(hidden, layers, f"{name}.mlp.3")
 
 
-def _attention(asking: Node, attended: Node, weights: Weights, name: str, heads: int) -> Node:
+def _linear(x: Node, layers: Layers, name: str) -> Node:
+    return layers.linear(x, name, layers.weights[f"{name}.weight"], layers.weights[f"{name}.bias"])
+
+
+def _attention(asking: Node, attended: Node, layers: Layers, name: str, heads: int) -> Node:
     """What each token of `asking` gathers from all of `attended`."""
-    matrices = np.split(weights[f"{name}.qkv.weight"], 3)
-    biases = np.split(weights[f"{name}.qkv.bias"], 3)
+    matrices = np.split(layers.weights[f"{name}.qkv.weight"], 3)
+    biases = np.split(layers.weights[f"{name}.qkv.bias"], 3)
     q, k, v = (
-        _heads(_linear(tokens, matrix, bias), heads, matrix.shape[1] // heads)
+        _heads(layers.linear(tokens, f"{name}.qkv", matrix, bias), heads, matrix.shape[1] // heads)
         for tokens, matrix, bias in zip((asking, attended, attended), matrices, biases, strict=True)
     )
     x = opset13.transpose(opset13.scaled_dot_product_attention(q, k, v), np.array([0, 2, 1, 3]))
-    x = opset13.reshape(x, np.array([0, 0, -1]), special_zero=True)
-    return _linear(x, weights[f"{name}.proj.weight"], weights[f"{name}.proj.bias"])
+    return _linear(opset13.reshape(x, np.array([0, 0, -1]), special_zero=True), layers, f"{name}.proj")
 
 
 def _heads(x: Node, heads: int, width: int) -> Node:
@@ -114,7 +144,3 @@ def _some_tokens(x: Node, which: slice) -> Node:
 def _norm(x: Node, weights: Weights, name: str) -> Node:
     x = opset13.mvn(x, np.array([-1]), True, LAYER_NORM_EPSILON, "INSIDE_SQRT")
     return x * weights[f"{name}.weight"] + weights[f"{name}.bias"]
-
-
-def _linear(x: Node, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> Node:
-    return opset13.matmul(x, weight, False, True) + bias

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a checkpoint comes with torch, which a stored head does wit
     from retrieval.models.checkpoint import Checkpoint
 
 Floats = NDArray[np.float32]
+HEAD_NAME = "head.safetensors"  # of an index
 
 
 @dataclass(frozen=True, slots=True, eq=False)

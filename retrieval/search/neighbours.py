@@ -71,6 +71,7 @@ class Neighbours:
         self._vectors = vectors
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
+        self._mapped: HalfVectors | None = None
         self._subset: tuple[IvfIndex, Selection, Subset] | None = None  # the last one made
 
     def select(self, *, rows: int, dead: Rows, chosen: Rows | None = None) -> Selection:
@@ -86,7 +87,7 @@ class Neighbours:
         Scores (m, k) descend; where fewer than k rows can be found, score -inf and row -1 follow them. Raises
         IndexFormatError for a broken `ivf.faiss`, or a vector file with fewer rows than the selection knows.
         """
-        vectors = self._vectors.read(selection.rows)
+        vectors = self._read(selection.rows)
         ivf = self._current(selection.rows)
         if ivf is None:
             return exact.search(vectors, queries, k, rows=selection.within(0, selection.rows))
@@ -105,7 +106,7 @@ class Neighbours:
 
         Neighbours are asked for together, whatever the order of `rows`: then the same lists are read again.
         """
-        vectors = self._vectors.read(selection.rows)
+        vectors = self._read(selection.rows)
         ordered = self.together(rows, selection)
         search = self._on_gpu(vectors, selection) if len(rows) >= WORTH_A_GPU else None
         for start in range(0, len(ordered), ASKED_AT_ONCE):
@@ -315,6 +316,13 @@ class Neighbours:
             ivf.grown(measured)
         ivf.save(self._path)
         return ivf.measurement
+
+    def _read(self, rows: int) -> HalfVectors:
+        """The first rows of the file. Its map is kept: a new one has to fetch every page of a shortlist again."""
+        kept = self._mapped
+        if kept is None or len(kept) < rows or self._vectors.count() < rows:
+            kept = self._mapped = self._vectors.read(rows)
+        return kept[:rows]
 
     def _usable(self, rows: int) -> "IvfIndex | None":
         try:
