@@ -93,13 +93,14 @@ class Neighbours:
             return exact.search(vectors, queries, k, rows=selection.within(0, selection.rows))
         from retrieval.search import mapped
 
-        if selection.mask is not None and selection.alive <= FEW:
-            return mapped.search_rows(vectors, queries, k, np.flatnonzero(selection.mask))
-        inside = self._search_ivf(ivf, vectors, queries, k, selection)
-        tail = selection.within(ivf.rows, selection.rows)
-        found = mapped.search(vectors[ivf.rows :], queries, k, ivf.rows, tail)
-        returned = mapped.search_rows(vectors, queries, k, self._outside(ivf, selection))
-        return exact.merge(inside, exact.merge(found, returned, k), k)
+        with mapped.threads_for(len(queries)):
+            if selection.mask is not None and selection.alive <= FEW:
+                return mapped.search_rows(vectors, queries, k, np.flatnonzero(selection.mask))
+            inside = self._search_ivf(ivf, vectors, queries, k, selection)
+            tail = selection.within(ivf.rows, selection.rows)
+            found = mapped.search(vectors[ivf.rows :], queries, k, ivf.rows, tail)
+            returned = mapped.search_rows(vectors, queries, k, self._outside(ivf, selection))
+            return exact.merge(inside, exact.merge(found, returned, k), k)
 
     def of_rows(self, rows: Rows, k: int, selection: Selection) -> Iterator[tuple[Rows, exact.Found]]:
         """The k nearest selected rows of each of many rows, itself left out: some of the rows and what was found.

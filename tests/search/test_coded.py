@@ -10,7 +10,7 @@ import pytest
 
 from retrieval.errors import IndexFormatError
 from retrieval.records import Rows
-from retrieval.search import codes, exact, growth, ivf, neighbours
+from retrieval.search import codes, exact, growth, ivf, mapped, neighbours
 from retrieval.search.ivf import IvfIndex
 from retrieval.search.measurement import LeaveOneOut
 from retrieval.search.neighbours import Neighbours
@@ -291,3 +291,14 @@ def test_damaged_vectors_are_never_found(folder: Path, vectors: HalfVectors) -> 
     assert np.isfinite(scores).all()
     assert not np.isin(rows, [3, 700]).any()
     assert rows[1, 0] == 4
+
+
+def test_few_queries_take_one_thread_and_give_the_others_back(built: Path, vectors: HalfVectors) -> None:
+    before = faiss.omp_get_max_threads()
+    for count in (1, 100):
+        opened(built).search(vectors[:count].astype(np.float32), 5, Selection.of(N, NONE))
+        assert faiss.omp_get_max_threads() == before
+    with mapped.threads_for(1):
+        assert faiss.omp_get_max_threads() == 1
+    with mapped.threads_for(100):
+        assert faiss.omp_get_max_threads() == before
