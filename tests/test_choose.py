@@ -64,12 +64,29 @@ def test_a_filter_that_nothing_satisfies_finds_nothing(filled):
     assert filled.species(Filter(since="1990")) == []
 
 
-def test_photos_that_are_gone_are_chosen_no_longer(filled, tmp_path):
+def test_what_comes_and_goes_is_chosen_from_then_on(filled, tmp_path):
+    wanted = Filter(under="a/2021")
+    assert len(filled.query(scene(1), k=50, filter=wanted).hits) == 10
+    photo(tmp_path / "a" / "2021" / "new.jpg", 1_000)
+    filled.add()
+    assert len(filled.query(scene(1), k=50, filter=wanted).hits) == 11
     shutil.rmtree(tmp_path / "a" / "2021")
     filled.add()
-    assert filled.count(Filter(under="a/2021")) == 0
-    assert filled.query(scene(1), k=50, filter=Filter(under="a/2021")).hits == ()
+    assert filled.count(wanted) == 0
+    assert filled.query(scene(1), k=50, filter=wanted).hits == ()
     assert filled.count() == 21
+
+
+def test_a_filter_and_near_identical_hits(filled, tmp_path):
+    """Copies that the filter leaves out are not counted among those that a hit stands for."""
+    image = tmp_path / "a" / "2020" / "003.jpg"
+    best = filled.query(image, k=3, hide_duplicates=True).hits[0]
+    assert (best.path, best.hidden) == (image, 1)
+    best = filled.query(image, k=3, hide_duplicates=True, filter=Filter(under="b")).hits[0]
+    assert (best.path.name, best.hidden) == ("copy.jpg", 0)
+    hits = filled.query(image, k=100, hide_duplicates=True, other_species=True).hits
+    assert hits
+    assert filled.query(image).predictions[0].species not in {hit.species for hit in hits}
 
 
 def test_other_species(filled, tmp_path):
