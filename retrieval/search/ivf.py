@@ -243,7 +243,7 @@ class IvfIndex:
 
     def _add(self, block: Vectors, ids: Rows, numbers: Rows | None) -> None:
         if numbers is None:  # FAISS finds the lists by itself
-            self._lists.add_with_ids(np.nan_to_num(self._turned(block), posinf=0, neginf=0), ids)
+            self._lists.add_with_ids(codes.finite(self._turned(block)), ids)
         else:
             self._lists.add_core(len(block), *map(faiss.swig_ptr, (block, ids, numbers)))
         self._index.ntotal = self._lists.ntotal

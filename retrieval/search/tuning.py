@@ -17,7 +17,7 @@ from retrieval.search.measurement import LeaveOneOut, Point, Recalls, assured, s
 
 EXACT_BELOW = 1000  # rows: looking into every list costs nothing there
 RUNGS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # shortlists, in multiples of k
-WIDER = 1.3  # from one number of lists tried to the next
+WIDER = 1.5  # from one number of lists tried to the next
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # of the curve
 RERANK_COST = 2.0  # a byte at a random place against one of a list that is read from end to end
 TIMED = 30  # single queries for each point of the curve
@@ -112,11 +112,10 @@ def timed(points: list[Point], search: Callable[[Vectors, Point], exact.Found], 
 
 def _places(found: Rows, wanted: Rows) -> Rows:
     """Where in its line of `found` (m, length) each of `wanted` (m, k) stands; the length where it does not."""
-    m, length = found.shape
-    order = np.argsort(found, axis=1, kind="stable")
-    ranked = np.take_along_axis(found, order, axis=1)
-    places = np.empty(wanted.shape, dtype=np.int64)
-    for line in range(m):
-        at = np.minimum(np.searchsorted(ranked[line], wanted[line]), length - 1)
-        places[line] = np.where(ranked[line, at] == wanted[line], order[line, at], length)
+    places = np.full(wanted.shape, found.shape[1], dtype=np.int64)
+    for line, (rows, sought) in enumerate(zip(found, wanted, strict=True)):
+        order = np.argsort(sought)
+        at = np.minimum(np.searchsorted(sought, rows, sorter=order), len(sought) - 1)
+        hits = np.flatnonzero(sought[order[at]] == rows)
+        places[line, order[at[hits]]] = hits
     return places
