@@ -52,7 +52,7 @@ def calibrate(
             )
         _make(store, embedder, photos, progress)
     assert store.kept is not None
-    embedder.use(store.kept)
+    embedder.network.use(store.kept)
 
 
 def _make(store: Store, embedder: Embedder, photos: NDArray[np.uint8], progress: Listener) -> None:
@@ -64,7 +64,7 @@ def _make(store: Store, embedder: Embedder, photos: NDArray[np.uint8], progress:
 
     count = min(CALIBRATED, len(photos) * 2 // 5)
     seen, held_back = photos[:count], photos[count:]
-    weights = embedder.weights()
+    weights = embedder.network.weights()
     network = checkpoint.load(weights.path)
     done, total = 0, passes(network.config, len(seen)) + 2 * len(held_back)
 
@@ -82,7 +82,7 @@ def _make(store: Store, embedder: Embedder, photos: NDArray[np.uint8], progress:
     kept = keep(store.folder, quantised, weights.sha256)
     calibration = agreement(reference, vectors, Calibration(kept.sha256, len(seen), len(held_back)))
     if calibration.mean_cosine < POOR:
-        embedder.notify(
+        embedder.network.notify(
             f"int8 changes this network's vectors more than it should: cosine {calibration.mean_cosine:.3f} to fp32 on "
             "average. Another --precision, in a new folder, is the better choice."
         )

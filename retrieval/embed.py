@@ -11,20 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from retrieval.ahead import ahead
 from retrieval.decode import MAX_PIXELS
-from retrieval.engines import choice
-from retrieval.engines.choice import INT8, Engine, Floats
+from retrieval.engines.choice import Floats
 from retrieval.engines.kept import Kept
-from retrieval.errors import ModelError, ModelMismatchError, PhotoError
+from retrieval.errors import PhotoError
 from retrieval.manifest import Model
-from retrieval.models import zoo
 from retrieval.models.head import Head, most_probable
-from retrieval.models.known import AUTO, COMPACT
+from retrieval.models.known import AUTO
+from retrieval.network import Network
 from retrieval.prepare import Image, Pixels, Preparation, Prepared, name_of
 from retrieval.records import Embedding, Failure, Outcome, Source
 
@@ -36,12 +35,6 @@ AHEAD_BYTES = 256 * 2**20  # of files being decoded at a time: one RAW can have 
 # and the batches that a GPU computes meanwhile.
 GROUP_FILES = 256
 GROUP_S = 0.25
-
-
-class _Loaded(NamedTuple):
-    engine: Engine
-    model: Model
-    head: Head
 
 
 class Embedder:
@@ -72,45 +65,29 @@ class Embedder:
     ) -> None:
         self.workers = workers or available_cores()
         self.passes = 0  # photos put through the network since this object was made
-        self._source = model
-        self._engine = engine
-        self._device = device
-        self._precision = expected.precision if expected else precision
+        self.network = Network(
+            model, engine=engine, device=device, precision=precision, expected=expected, kept=kept, notify=notify
+        )
         self._batch_size = batch_size
         self._max_pixels = max_pixels
         self._allow_truncated = allow_truncated
         self._expected = expected
-        self._kept = kept
-        self.notify = notify
-        self._loaded: _Loaded | None = None
 
     @property
     def model(self) -> Model:
         """What the network is. Loads it."""
-        return self._load().model
+        return self.network.load().model
 
     @property
     def head(self) -> Head:
         """The network's classifier as plain arrays. Loads the network."""
-        return self._load().head
+        return self.network.load().head
 
     @property
     def preparation(self) -> Preparation:
         """How photos become this network's input."""
         model = self._expected or self.model
         return Preparation(model.height, model.width, self._max_pixels, self._allow_truncated)
-
-    def weights(self) -> zoo.Weights:
-        """Find the weights, and refuse others than expected."""
-        weights = zoo.resolve(self._source)
-        if self._expected and weights.sha256 != self._expected.sha256:
-            raise ModelMismatchError(_other_weights(self._expected, weights))
-        return weights
-
-    def use(self, kept: Kept) -> None:
-        """Run the network that was calibrated for this index from now on."""
-        if kept != self._kept:
-            self._kept, self._loaded = kept, None
 
     def embed(self, images: Iterable[Image], *, top: int = 5) -> list[Embedding]:
         """Embed images in order, with the `top` most probable species each.
@@ -209,7 +186,7 @@ class Embedder:
 
     def _begin(self, pixels: Sequence[Pixels], top: int, count: int) -> Iterator[Embedding | PhotoError]:
         """Submit a batch. Its results, of which the first waits for the network."""
-        engine = self._load().engine
+        engine = self.network.load().engine
         engine.expect(count, self._batch_limit())
         return self._results(engine.submit(pixels), len(pixels), top)
 
@@ -226,57 +203,11 @@ class Embedder:
             else:
                 yield Embedding((feature / norm).astype(np.float32), float(norm), predicted)
 
-    def _load(self) -> _Loaded:
-        if self._loaded is None:
-            self._loaded = self._load_weights()
-        return self._loaded
-
-    def _load_weights(self) -> _Loaded:
-        if self._precision == INT8:
-            return self._load_kept()
-        weights = self.weights()
-        if weights.note:
-            self.notify(weights.note)
-        engine, head, label_kind = choice.start(
-            weights, engine=self._engine, device=self._device, precision=self._precision
-        )
-        model = Model(
-            name=weights.name,
-            source=weights.source,
-            sha256=weights.sha256,
-            height=engine.transform.height,
-            width=engine.transform.width,
-            dimension=head.weight.shape[1],
-            classes=len(head.labels),
-            precision=engine.precision,
-            label_kind=label_kind,
-        )
-        return _Loaded(engine, model, head)
-
-    def _load_kept(self) -> _Loaded:
-        if self._expected is None or self._kept is None:
-            raise ModelError(
-                "int8 wants a network calibrated on your own photos, which an index keeps: make one with "
-                "`retrieval index FOLDER --precision int8`, or choose another precision here."
-            )
-        engine, head, _ = choice.start_kept(self._kept, self.weights, engine=self._engine, device=self._device)
-        return _Loaded(engine, self._expected, head)
-
     def _batches_ahead(self) -> int:
-        return self._loaded.engine.batches_ahead if self._loaded else 0
+        return self.network.loaded.engine.batches_ahead if self.network.loaded else 0
 
     def _batch_limit(self) -> int:
-        return self._batch_size or self._load().engine.batch_size
-
-
-def _other_weights(expected: Model, found: zoo.Weights) -> str:
-    if expected.source == COMPACT == found.source:
-        what = "this index was made with the compact model of another version"
-        return f"{what} (sha256 {expected.sha256[:12]}...): index into a new folder with --index"
-    return (
-        f"this index was made with {expected.name} (sha256 {expected.sha256[:12]}...), but {found.path} has sha256 "
-        f"{found.sha256[:12]}...: give the same weights with --model, or index into a new folder with --index"
-    )
+        return self._batch_size or self.network.load().engine.batch_size
 
 
 def _complete(item: Prepared, results: Iterator[Embedding | PhotoError]) -> Outcome:

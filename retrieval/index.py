@@ -23,7 +23,7 @@ from retrieval.models.known import AUTO
 from retrieval.prepare import Image
 from retrieval.records import Answer, Counts, Failure, ListedPhoto, ListedSpecies, Progress, Report
 from retrieval.search.measurement import Measurement
-from retrieval.search.neighbours import IvfStatus
+from retrieval.search.status import IvfStatus
 from retrieval.store import Store
 from retrieval.update import Options, optimise, update
 from retrieval.verify import Verification, verify

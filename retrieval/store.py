@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.catalogue.database import Database, Transactions
+from retrieval.catalogue.different import Differences
 from retrieval.catalogue.likeness import Likenesses
 from retrieval.catalogue.photos import Photos
 from retrieval.catalogue.reader import Catalogue
@@ -43,6 +44,7 @@ class Store:
         self.database = Database(folder / CATALOGUE_NAME)
         self.catalogue = Catalogue(self.database)
         self.likenesses = Likenesses(self.database)
+        self.differences = Differences(self.database)
         self.photos = Photos(self.database)
         self.vectors = VectorFile(folder / VECTORS_NAME, manifest.model.dimension)
         self.neighbours = Neighbours(folder, self.vectors)

@@ -108,7 +108,7 @@ def test_records_of_duplicates_and_of_differences(tmp_path):
         connection.exec_driver_sql("INSERT INTO likeness VALUES (1, 2, 'near', 0.6, 0.9, 'cropped')")
     assert ask(store, 3) == [(0, (2, 1))]
     digests = [row[0] for row in sqlite_hashes(store)]
-    store.likenesses.deny([(digests[0], digests[2]), (digests[1], digests[0])])
+    store.differences.deny([(digests[0], digests[2]), (digests[1], digests[0])])
     assert ask(store, 3) == [(0, ()), (2, ()), (1, ())]
     store.close()
 

@@ -50,9 +50,9 @@ class Ahead:
 
 
 def with_engine(embedder: Embedder, batches_ahead: int, fails_at: int = 0) -> Ahead:
-    loaded = embedder._load()
+    loaded = embedder.network.load()
     engine = Ahead(loaded.engine, batches_ahead, fails_at)
-    embedder._loaded = loaded._replace(engine=engine)
+    embedder.network.loaded = loaded._replace(engine=engine)
     return engine
 
 
@@ -107,7 +107,7 @@ def test_photos_that_cannot_be_read_load_no_network(model, tmp_path) -> None:
     folder.mkdir()
     (folder / "broken.jpg").write_bytes(b"no photo")
     assert [outcome.failure.kind for group in stream(embedder, folder) for outcome in group] == ["not-a-photo"]
-    assert embedder._loaded is None
+    assert embedder.network.loaded is None
 
 
 def test_a_device_that_fails_midway_loses_no_batch_before(index, tmp_path, monkeypatch) -> None:
@@ -118,7 +118,7 @@ def test_a_device_that_fails_midway_loses_no_batch_before(index, tmp_path, monke
     with pytest.raises(ModelError, match="cuda failed"):
         index.add(folder)
     assert index.status().counts.indexed == 6
-    index.embedder._loaded = None
+    index.embedder.network.loaded = None
     report = index.add(folder)
     assert (report.added, report.embedded) == (8, 8)
     assert index.verify().problems == ()

@@ -17,6 +17,7 @@ LEVELS = [
     ["models"],
     ["engines", "names"],
     ["manifest", "lock", "prepare", "ahead"],
+    ["network"],
     ["embed"],
     ["vectors", "catalogue"],
     ["search"],

@@ -1,4 +1,4 @@
-"""What the catalogue knows of pictures that look alike: looks, sketches, likenesses, and what a person denied."""
+"""What the catalogue knows of pictures that look alike: looks, sketches and likenesses."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -233,29 +233,6 @@ class Likenesses:
         with self._database.transaction() as connection:
             for row in connection.execute(query.order_by(ContentTable.camera, ContentTable.taken_at, PhotoTable.path)):
                 yield Copy(*row)
-
-    def deny(self, pairs: Iterable[tuple[bytes, bytes]]) -> int:
-        """Remember that contents, by SHA-256, are different; return how many pairs are new."""
-        rows = [{"first": min(pair), "second": max(pair)} for pair in pairs]
-        with self._database.transaction() as connection:
-            before = connection.execute(select(func.count()).select_from(DifferentTable)).scalar_one()
-            _replace(connection, DifferentTable, rows)
-            return connection.execute(select(func.count()).select_from(DifferentTable)).scalar_one() - before
-
-    def allow(self, pairs: Iterable[tuple[bytes, bytes]]) -> int:
-        """Take back what `deny` remembered; return how many pairs there were."""
-        table, taken = DifferentTable, 0
-        with self._database.transaction() as connection:
-            for pair in pairs:
-                chosen = and_(table.first == min(pair), table.second == max(pair))
-                taken += connection.execute(delete(table).where(chosen)).rowcount
-        return taken
-
-    def denied(self) -> list[tuple[bytes, bytes]]:
-        """Return the pairs that were denied, by SHA-256."""
-        query = select(DifferentTable.first, DifferentTable.second).order_by(DifferentTable.first)
-        with self._database.transaction() as connection:
-            return [(row.first, row.second) for row in connection.execute(query)]
 
     def _among(self, query: Any, column: Any, values: Sequence[int]) -> Iterator[Any]:
         with self._database.transaction() as connection:

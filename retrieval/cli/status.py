@@ -13,7 +13,7 @@ from retrieval.escape import dump_json, printable, tsv_line
 if TYPE_CHECKING:
     from retrieval.index import Status
     from retrieval.manifest import Calibration
-    from retrieval.search.neighbours import IvfStatus
+    from retrieval.search.status import IvfStatus
 
 
 @click.command()

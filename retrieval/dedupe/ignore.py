@@ -24,12 +24,12 @@ def ignore(store: Store, photos: Sequence[Path], *, take_back: bool = False) -> 
             raise DedupeError(f"{one} and {other} have the same bytes: they are one photo twice")
         pairs.append((first, second))
     with writing(store.folder):
-        return store.likenesses.allow(pairs) if take_back else store.likenesses.deny(pairs)
+        return store.differences.allow(pairs) if take_back else store.differences.deny(pairs)
 
 
 def ignored(store: Store) -> Iterable[tuple[list[Path], list[Path]]]:
     """Yield the pairs: for each photo the files that have its content now."""
-    for first, second in store.likenesses.denied():
+    for first, second in store.differences.denied():
         yield _files(store, first), _files(store, second)
 
 

@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.records import Vectors
+from retrieval.records import Rows, Vectors
 from retrieval.search.gpu import attempt
 from retrieval.search.wishes import Wishes
 from retrieval.vectors import HalfVectors
@@ -173,3 +173,11 @@ def blocks(vectors: HalfVectors) -> Iterator[tuple[int, Vectors]]:
     rows = max(1, BLOCK_FLOATS // vectors.shape[1])
     for start in range(0, len(vectors), rows):
         yield start, vectors[start : start + rows].astype(np.float32)
+
+
+def nearest_lists(vectors: HalfVectors, quantizer: faiss.Index) -> Rows:
+    """The list of each vector, (n,); the first for damaged ones, which have none and are never found."""
+    numbers = np.zeros(len(vectors), dtype=np.int64)
+    for start, block in blocks(vectors):
+        numbers[start : start + len(block)] = quantizer.search(block, 1)[1][:, 0]
+    return np.maximum(numbers, 0, out=numbers)

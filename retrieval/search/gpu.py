@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import faiss
+import numpy as np
 
 from retrieval.records import Rows, Vectors
 from retrieval.search.exact import Found
+from retrieval.search.mapped import clean
 from retrieval.vectors import HalfVectors
 
 ADDED_AT_ONCE = 65_536  # rows: 200 MB in single precision
@@ -63,23 +65,39 @@ class GpuSearch:
         return None
 
 
-def flat(vectors: HalfVectors, rows: Rows) -> faiss.Index | None:
-    """The vectors of these rows in half precision on the GPU, to be searched exactly; None where that cannot be.
+class GpuFlat:
+    """Some vectors in half precision on the GPU, to be searched exactly."""
 
-    Its ids are places in `rows`. A GPU compares all with all faster than lists can be looked into.
-    """
-    if faiss.get_num_gpus() == 0:
-        return None
-    try:
-        config = faiss.GpuIndexFlatConfig()
-        config.useFloat16 = True
-        index = faiss.GpuIndexFlatIP(faiss.StandardGpuResources(), vectors.shape[1], config)
-        for start in range(0, len(rows), ADDED_AT_ONCE):
-            index.add(vectors[rows[start : start + ADDED_AT_ONCE]].astype("float32"))
-    except ERRORS as error:
-        logger.info("not on the GPU: %s", error)
-        return None
-    return index
+    def __init__(self, index: faiss.Index, rows: Rows) -> None:
+        self._index = index
+        self._rows = rows  # of the file, by the index' own ids
+
+    @classmethod
+    def of(cls, vectors: HalfVectors, rows: Rows) -> "GpuFlat | None":
+        """The vectors of these rows, ascending; None where there is no GPU, or where they do not fit."""
+        if not len(rows) or faiss.get_num_gpus() == 0:
+            return None
+        try:
+            config = faiss.GpuIndexFlatConfig()
+            config.useFloat16 = True
+            index = faiss.GpuIndexFlatIP(faiss.StandardGpuResources(), vectors.shape[1], config)
+            for start in range(0, len(rows), ADDED_AT_ONCE):
+                index.add(vectors[rows[start : start + ADDED_AT_ONCE]].astype("float32"))
+        except ERRORS as error:
+            logger.info("not on the GPU: %s", error)
+            return None
+        return cls(index, rows)
+
+    def search(self, queries: Vectors, k: int) -> Found | None:
+        """The k nearest to each of (m, d) queries; None where the GPU cannot tell."""
+        if k > LIMIT:
+            return None
+        try:
+            scores, places = self._index.search(queries, min(k, len(self._rows)))
+        except ERRORS as error:
+            logger.info("the GPU gave up, going on without it: %s", error)
+            return None
+        return clean((scores, np.where(places < 0, -1, self._rows[places])), k)
 
 
 def _copy(index: faiss.Index) -> faiss.Index | None:

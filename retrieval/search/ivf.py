@@ -1,4 +1,4 @@
-"""The FAISS IVF index over the rows of a vector file: made, grown, searched, measured and checked.
+"""The FAISS IVF index over the rows of a vector file: made, grown, searched and measured.
 
 Ids are row numbers. Whatever a search brings to the top is scored exactly, from the file's own half-precision
 numbers: recall is lost only by the lists that are not looked into and, where codes are lossy, by the rows that
@@ -20,11 +20,10 @@ from retrieval.search.gpu import GpuSearch, attempt
 from retrieval.search.measurement import SAMPLE, LeaveOneOut, Measurement, Point, Recalls
 from retrieval.search.selection import Mask
 from retrieval.search.subset import Subset
-from retrieval.search.tuning import EXACT_BELOW, Costs, Tuner, timed
+from retrieval.search.tuning import describe, timed, tune
 from retrieval.search.wishes import Wishes
 from retrieval.vectors import HALF, HalfVectors
 
-QUERIES_AT_ONCE = 100  # where every list is ranked for each of them
 GPU_BATCH = 256  # queries from which on a search is worth a GPU
 DEFAULT_SHORTLIST = 500  # rows, for 20 neighbours, until it is measured
 LEAST_WANTED = 50_000  # rows that count, seen in a filtered search: distant lists are hard to tell apart
@@ -75,7 +74,7 @@ class IvfIndex:
         if found is not None and (found.size, found.lists, found.nprobe) == contents:
             return cls(index, found.rows, found.trained_rows, found)
         unknown = cls(index, index.ntotal, index.ntotal, None)
-        unknown.rows = 1 + max((int(ids.max()) for _, ids in unknown._ids()), default=-1)
+        unknown.rows = 1 + max((int(ids.max()) for _, ids in unknown.ids()), default=-1)
         return unknown
 
     def save(self, path: Path) -> None:
@@ -115,9 +114,50 @@ class IvfIndex:
         with self._lock:
             if self._list_of is None:
                 self._list_of = np.full(self.rows, -1, dtype=np.int64)
-                for number, ids in self._ids():
+                for number, ids in self.ids():
                     self._list_of[ids[(ids >= 0) & (ids < self.rows)]] = number
             return self._list_of
+
+    def ids(self) -> Iterator[tuple[int, Rows]]:
+        """Number and ids of each list that is not empty; views into the index."""
+        lists = self._lists.invlists
+        for number in range(self.lists):
+            size = lists.list_size(number)
+            if size:
+                yield number, faiss.rev_swig_ptr(lists.get_ids(number), size)
+
+    def held(self, number: int) -> HalfVectors:
+        """The vectors of a list where they are kept as they are, (size, d); a view into the index."""
+        lists = self._lists.invlists
+        numbers = faiss.rev_swig_ptr(lists.get_codes(number), lists.list_size(number) * lists.code_size)
+        vectors: HalfVectors = numbers.view(HALF).reshape(-1, self._index.d)
+        return vectors
+
+    def nearest_lists(self, queries: Vectors) -> Rows:
+        """All lists in the order in which each of (m, d) queries looks into them, (m, lists)."""
+        order: Rows = self._lists.quantizer.search(self._turned(queries), self.lists)[1]
+        return order
+
+    def by_codes(self, queries: Vectors, length: int, nprobe: int) -> Rows:
+        """The rows that codes alone bring to the top, (m, length), best first; not for an index that is mapped."""
+        params = faiss.SearchParametersPreTransform(index_params=faiss.SearchParametersIVF(nprobe=nprobe))
+        rows: Rows = self._index.search(queries, min(length, self.size), params=params)[1]
+        return rows
+
+    @property
+    def memory_bytes(self) -> int:
+        """Held while searching, without what is mapped."""
+        return codes.memory_bytes(self._index)
+
+    @property
+    def code(self) -> str:
+        """How vectors are kept, in words."""
+        return codes.describe(self._index)
+
+    @property
+    def code_bytes(self) -> int:
+        """Of each vector in the lists."""
+        return int(self._lists.code_size)
 
     def subset(self, mask: Mask) -> Subset:
         """What rows of a mask (any length from `rows` on) mean here: for `search`."""
@@ -137,7 +177,9 @@ class IvfIndex:
             chosen[:] = False
             chosen[alive[(alive >= first_row) & (alive < first_row + len(vectors))] - first_row] = True
         numbers = (
-            attempt(self._lists.quantizer, lambda nearest: _nearest_lists(vectors, nearest)) if self.mapped else None
+            attempt(self._lists.quantizer, lambda nearest: codes.nearest_lists(vectors, nearest))
+            if self.mapped
+            else None
         )
         for start, block in codes.blocks(vectors):
             some = slice(start, start + len(block))
@@ -200,10 +242,11 @@ class IvfIndex:
         recall see `measurement`.
         """
         covered = vectors[: self.rows]
-        judge = LeaveOneOut(covered, wishes.k, sample, seed, live=self._present())
-        chosen, curve = self._points(covered, judge, wishes)
+        present = None if self.size == self.rows else np.flatnonzero(self.list_of() >= 0)
+        judge = LeaveOneOut(covered, wishes.k, sample, seed, live=present)
+        chosen, curve = tune(self, judge, wishes.target_recall)
         self._lists.nprobe = chosen.nprobe
-        draft = self._measurement(chosen, wishes, judge)
+        draft = describe(self, chosen, wishes, len(judge.rows))
         self.measurement = replace(draft, recall=float(self.recall(covered, judge).mean()))
 
         def search(query: Vectors, point: Point) -> exact.Found:
@@ -214,8 +257,7 @@ class IvfIndex:
 
     def grown(self, previous: Measurement) -> Measurement:
         """Take over what was measured when there were fewer rows."""
-        size, memory = self.size, codes.memory_bytes(self._index)
-        self.measurement = replace(previous, rows=self.rows, size=size, memory_bytes=memory, sha256="")
+        self.measurement = replace(previous, rows=self.rows, size=self.size, memory_bytes=self.memory_bytes, sha256="")
         return self.measurement
 
     def recall(
@@ -223,23 +265,6 @@ class IvfIndex:
     ) -> Recalls:
         """The recall of each query of the judge."""
         return judge.recall(lambda queries, k: self.search(vectors, queries, k, subset, nprobe=nprobe))
-
-    def check(self, vectors: HalfVectors, rows: Rows) -> list[str]:
-        """What is wrong inside: with any id, or with the codes of `rows` where these are the file's own numbers."""
-        times_seen = np.zeros(self.rows, dtype=np.int64)
-        foreign = 0
-        for _, ids in self._ids():
-            known = ids[(ids >= 0) & (ids < self.rows)]
-            foreign += len(ids) - len(known)
-            np.add.at(times_seen, known, 1)
-        expected = self.measurement.size if self.measurement else self.size
-        problems = {
-            "ids are no row's": foreign,
-            "rows are missing": max(0, expected - foreign - np.count_nonzero(times_seen)),
-            "rows are there more than once": np.count_nonzero(times_seen > 1),
-            f"of {len(rows)} vectors differ from the vector file": self._differing(vectors, rows) if self.mapped else 0,
-        }
-        return [f"{count} {what}" for what, count in problems.items() if count]
 
     def _add(self, block: Vectors, ids: Rows, numbers: Rows | None) -> None:
         if numbers is None:  # FAISS finds the lists by itself
@@ -266,93 +291,6 @@ class IvfIndex:
         outer = faiss.SearchParametersPreTransform(index_params=params)
         again = faiss.IndexRefineSearchParameters(k_factor=(shortlist + 0.5) / k, base_index_params=outer)
         return mapped.clean(refine.search(queries, k, params=again), k)
-
-    def _points(self, vectors: HalfVectors, judge: LeaveOneOut, wishes: Wishes) -> tuple[Point, list[Point]]:
-        if self.size < EXACT_BELOW:
-            everything = Point(self.lists, 0 if self.mapped else self.size, 1.0, 0.0)
-            return everything, [everything]
-        row_bytes = vectors.shape[1] * vectors.itemsize
-        of_list = self.size / self.lists * self.imbalance * (row_bytes if self.mapped else self._lists.code_size)
-        costs = Costs(of_list, 0 if self.mapped else row_bytes)
-        tuner = Tuner(judge, self._lists_needed(judge), self.lists, costs, self._coded)
-        return tuner.points(wishes.target_recall)
-
-    def _coded(self, queries: Vectors, length: int, nprobe: int) -> Rows:
-        """The shortlist itself: rows by their codes, best first."""
-        params = faiss.SearchParametersPreTransform(index_params=faiss.SearchParametersIVF(nprobe=nprobe))
-        rows: Rows = self._index.search(queries, min(length, self.size), params=params)[1]
-        return rows
-
-    def _measurement(self, chosen: Point, wishes: Wishes, judge: LeaveOneOut) -> Measurement:
-        return Measurement(
-            rows=self.rows,
-            size=self.size,
-            trained_rows=self.trained_rows,
-            measured_rows=self.rows,
-            lists=self.lists,
-            nprobe=chosen.nprobe,
-            shortlist=chosen.shortlist,
-            recall=chosen.recall,
-            target_recall=wishes.target_recall,
-            k=wishes.k,
-            sample=len(judge.rows),
-            imbalance=round(self.imbalance, 4),
-            code=codes.describe(self._index),
-            memory_bytes=codes.memory_bytes(self._index),
-            wished_memory=wishes.memory_bytes,
-            sha256="",
-            curve=(),
-        )
-
-    def _present(self) -> Rows | None:
-        """The rows in the index; None where that is every row covered."""
-        return None if self.size == self.rows else np.flatnonzero(self.list_of() >= 0)
-
-    def _lists_needed(self, judge: LeaveOneOut) -> Rows:
-        """How many lists must be looked into until each exact neighbour is seen: (sample, k), 0 for none.
-
-        A neighbour is seen once its list is looked into. So this tells the recall of exact scores at every
-        nprobe without searching once for each.
-        """
-        list_of = self.list_of()
-        needed = np.zeros(judge.exact[1].shape, dtype=np.int64)
-        for start in range(0, len(judge.queries), QUERIES_AT_ONCE):
-            some = slice(start, start + QUERIES_AT_ONCE)
-            order = self._lists.quantizer.search(self._turned(judge.queries[some]), self.lists)[1]
-            place = np.argsort(order, axis=1)  # of each list in the order of the query
-            needed[some] = np.take_along_axis(place, list_of[judge.exact[1][some]], axis=1) + 1
-        return np.where(judge.exact[1] < 0, 0, needed)
-
-    def _ids(self) -> Iterator[tuple[int, Rows]]:
-        """Number and ids of each list that is not empty; views into the index."""
-        lists = self._lists.invlists
-        for number in range(self.lists):
-            size = lists.list_size(number)
-            if size:
-                yield number, faiss.rev_swig_ptr(lists.get_ids(number), size)
-
-    def _differing(self, vectors: HalfVectors, rows: Rows) -> int:
-        """How many of these rows have other numbers in the index than in the file."""
-        looked_at = np.zeros(self.rows, dtype=bool)
-        looked_at[rows] = True
-        lists, differing = self._lists.invlists, 0
-        for number, ids in self._ids():
-            held = faiss.rev_swig_ptr(lists.get_codes(number), len(ids) * lists.code_size)
-            held = held.view(HALF).reshape(len(ids), self._index.d)
-            known = np.flatnonzero((ids >= 0) & (ids < self.rows))
-            picked = known[looked_at[ids[known]]]
-            mine, original = held[picked], vectors[ids[picked]]
-            same = (mine == original) | (np.isnan(mine) & np.isnan(original))  # damage to the file is not ours
-            differing += int((~same).any(axis=1).sum())
-        return differing
-
-
-def _nearest_lists(vectors: HalfVectors, quantizer: faiss.Index) -> Rows:
-    """The list of each vector, (n,); the first for damaged ones, which have none and are never found."""
-    numbers = np.zeros(len(vectors), dtype=np.int64)
-    for start, block in codes.blocks(vectors):
-        numbers[start : start + len(block)] = quantizer.search(block, 1)[1][:, 0]
-    return np.maximum(numbers, 0, out=numbers)
 
 
 def _sidecar(path: Path) -> Path:

@@ -6,9 +6,7 @@ anew, for `growth`.
 """
 
 import math
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +16,15 @@ from retrieval.durable import remove_partial
 from retrieval.errors import IndexFormatError
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact, growth
-from retrieval.search.measurement import SAMPLE, LeaveOneOut, Measurement, Point, margin
+from retrieval.search.measurement import SAMPLE, Measurement
+from retrieval.search.opened import OpenedIvf
 from retrieval.search.selection import Selection
+from retrieval.search.status import IvfStatus
 from retrieval.search.wishes import K, Wishes
 from retrieval.vectors import DERIVED, HalfVectors, VectorFile
 
 if TYPE_CHECKING:
+    from retrieval.search.gpu import GpuFlat
     from retrieval.search.ivf import IvfIndex
     from retrieval.search.subset import Subset
 
@@ -33,34 +34,6 @@ WORTH_A_GPU = 20_000  # rows whose neighbours are wanted: less is done before th
 ASKED_AT_ONCE = 1024  # rows, where the neighbours of many are wanted
 NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
-Stamp = tuple[int, ...]  # what changes when a file is replaced
-
-
-@dataclass(frozen=True, slots=True)
-class IvfStatus:
-    """What there is to say of an index's IVF; all zeros and None where every row is searched exactly."""
-
-    tail: int  # committed rows outside the IVF, searched exactly
-    rows: int = 0  # in the IVF
-    trained_rows: int = 0  # there were when its lists were made
-    lists: int = 0
-    nprobe: int = 0
-    shortlist: int = 0  # rows scored again exactly; 0 where every score is exact
-    recall: float | None = None  # as measured, at k
-    target_recall: float | None = None
-    k: int | None = None
-    code: str | None = None  # how vectors are kept, in words
-    memory_bytes: int | None = None  # held while searching, without what is mapped
-    wished_memory: int | None = None
-    curve: tuple[Point, ...] = ()  # the cheapest ways to rising recalls
-    size_bytes: int = 0  # of ivf.faiss
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Opened:
-    stamp: Stamp
-    ivf: "IvfIndex"
-
 
 class Neighbours:
     """The vectors of `folder`, searchable. Any number of threads may search; one process refreshes."""
@@ -69,8 +42,7 @@ class Neighbours:
         self._path = folder / IVF_NAME
         self._measurement = self._path.with_suffix(".json")  # replaced a moment after it
         self._vectors = vectors
-        self._lock = threading.Lock()
-        self._opened: _Opened | None = None
+        self._ivf = OpenedIvf(self._path, vectors.dimension)
         self._mapped: HalfVectors | None = None
         self._subset: tuple[IvfIndex, Selection, Subset] | None = None  # the last one made
 
@@ -88,7 +60,7 @@ class Neighbours:
         IndexFormatError for a broken `ivf.faiss`, or a vector file with fewer rows than the selection knows.
         """
         vectors = self._read(selection.rows)
-        ivf = self._current(selection.rows)
+        ivf = self._ivf.current(selection.rows)
         if ivf is None:
             return exact.search(vectors, queries, k, rows=selection.within(0, selection.rows))
         from retrieval.search import mapped
@@ -109,11 +81,11 @@ class Neighbours:
         """
         vectors = self._read(selection.rows)
         ordered = self.together(rows, selection)
-        search = self._on_gpu(vectors, selection) if len(rows) >= WORTH_A_GPU else None
+        on_gpu = _on_gpu(vectors, selection) if len(rows) >= WORTH_A_GPU else None
         for start in range(0, len(ordered), ASKED_AT_ONCE):
             some = ordered[start : start + ASKED_AT_ONCE]
             queries = vectors[some].astype(np.float32)
-            answer = search(queries, k + 1) if search else None
+            answer = on_gpu.search(queries, k + 1) if on_gpu else None
             scores, found = answer or self.search(queries, k + 1, selection)
             own = found == some[:, None]
             others = np.where(own, -np.inf, scores).astype(np.float32), np.where(own, -1, found)
@@ -121,7 +93,7 @@ class Neighbours:
 
     def together(self, rows: Rows, selection: Selection) -> Rows:
         """Rows in an order in which neighbours stand together: list by list, the tail behind."""
-        ivf = self._current(selection.rows)
+        ivf = self._ivf.current(selection.rows)
         if ivf is None:
             return rows
         place = np.full(selection.rows, ivf.lists, dtype=np.int64)
@@ -137,7 +109,7 @@ class Neighbours:
         """
         for path in (self._path, self._measurement):
             remove_partial(path)
-        ivf = self._usable(rows)
+        ivf = self._ivf.usable(rows)
         if rows == 0 or ivf is None:
             return self.rebuild(rows, dead)
         inside = dead[dead < ivf.rows]
@@ -173,31 +145,10 @@ class Neighbours:
 
     def status(self, rows: int) -> IvfStatus:
         """What a search over the first `rows` rows stands on. Raises IndexFormatError as `search` does."""
-        ivf = self._current(rows)
+        ivf = self._ivf.current(rows)
         if ivf is None:
             return IvfStatus(tail=rows)
-        status = IvfStatus(
-            tail=rows - ivf.rows,
-            rows=ivf.size,
-            trained_rows=ivf.trained_rows,
-            lists=ivf.lists,
-            nprobe=ivf.nprobe,
-            shortlist=ivf.shortlist(K),
-            size_bytes=self._path.stat().st_size,
-        )
-        measured = ivf.measurement
-        if measured is None:
-            return status
-        return replace(
-            status,
-            recall=measured.recall,
-            target_recall=measured.target_recall,
-            k=measured.k,
-            code=measured.code,
-            memory_bytes=measured.memory_bytes,
-            wished_memory=measured.wished_memory,
-            curve=measured.curve,
-        )
+        return IvfStatus.of(ivf, rows, self._path.stat().st_size)
 
     def check(self, rows: int, dead: Rows, sample: int = SAMPLE, seed: int | None = None) -> list[str]:
         """What is wrong with `ivf.faiss`, in words, for `rebuild` to mend; there being none is not wrong.
@@ -207,62 +158,27 @@ class Neighbours:
         Without a seed it draws new ones.
         """
         try:
-            ivf = self._load()
+            ivf = self._ivf.load()
             return [] if ivf is None else self._check(ivf, rows, dead, sample, seed)
         except IndexFormatError as error:
             return [str(error).rpartition("; ")[0]]
 
     def _check(self, ivf: "IvfIndex", rows: int, dead: Rows, sample: int, seed: int | None) -> list[str]:
-        from retrieval.search.ivf_file import hash_file
+        from retrieval.search import ivf_check
 
         if ivf.rows > rows:
             return [f"{self._path} knows {ivf.rows} rows, but the catalogue {rows}"]
         vectors = self._vectors.read(rows)[: ivf.rows]
         chosen = np.random.default_rng(seed).choice(ivf.rows, min(sample, ivf.rows), replace=False)
-        problems = ivf.check(vectors, chosen)
-        if not problems and ivf.measurement and ivf.measurement.sha256 not in ("", hash_file(self._path)):
-            problems = ["its bytes are not those that were written"]
+
+        def search(queries: Vectors, k: int, selection: Selection) -> exact.Found:
+            return self._search_ivf(ivf, vectors, queries, k, selection)
+
+        problems = ivf_check.contents(ivf, vectors, chosen) or ivf_check.file(ivf, self._path)
         if not problems:
-            problems = self._check_recall(ivf, vectors, exact.distinct(dead, ivf.rows), sample, seed)
+            inside = exact.distinct(dead, ivf.rows)
+            problems = ivf_check.recall(ivf, vectors, inside, search, sample=sample, seed=seed)
         return [f"{self._path}: {problem}" for problem in problems]
-
-    def _check_recall(
-        self, ivf: "IvfIndex", vectors: HalfVectors, dead: Rows, sample: int, seed: int | None
-    ) -> list[str]:
-        mask = ivf.list_of() >= 0
-        mask[dead] = False
-        alive = np.flatnonzero(mask)
-        if len(alive) < 2:
-            return []  # nobody has a neighbour
-        measured = ivf.measurement
-        target, k = (measured.target_recall, measured.k) if measured else (Wishes().target_recall, K)
-        judge = LeaveOneOut(vectors, k, sample, seed, live=alive)
-        selection = Selection.of(ivf.rows, np.flatnonzero(~mask))
-        recalls = judge.recall(lambda queries, wanted: self._search_ivf(ivf, vectors, queries, wanted, selection))
-        if recalls.mean() + margin(recalls) >= target:
-            return []
-        return [f"finds {recalls.mean():.3f} of the {k} nearest neighbours instead of {target}"]
-
-    def _on_gpu(
-        self, vectors: HalfVectors, selection: Selection
-    ) -> Callable[[Vectors, int], exact.Found | None] | None:
-        """Exact search of the selected rows on the GPU, where there is one and they fit."""
-        from retrieval.search import gpu, mapped
-
-        alive = selection.within(0, selection.rows)
-        rows = np.arange(selection.rows) if alive is None else alive
-        flat = gpu.flat(vectors, rows) if len(rows) else None
-        if flat is None:
-            return None
-
-        def search(queries: Vectors, k: int) -> exact.Found | None:
-            try:
-                scores, places = flat.search(queries, min(k, len(rows), gpu.LIMIT))
-            except gpu.ERRORS:
-                return None
-            return mapped.clean((scores, np.where(places < 0, -1, rows[places])), k)
-
-        return search
 
     def _search_ivf(
         self, ivf: "IvfIndex", vectors: HalfVectors, queries: Vectors, k: int, selection: Selection
@@ -274,7 +190,10 @@ class Neighbours:
         nprobe = _nprobe(ivf, k)
         if subset:
             nprobe = ivf.probes(queries, subset, nprobe, filtered=selection.filtered)
-        scores, rows = ivf.search(vectors, queries, k, subset, nprobe=nprobe)
+        try:
+            scores, rows = ivf.search(vectors, queries, k, subset, nprobe=nprobe)
+        except RuntimeError as error:  # FAISS': an id that is no row's
+            raise IndexFormatError(f"{self._path} cannot be searched; {DERIVED}") from error
         if ((rows < -1) | (rows >= ivf.rows)).any():
             raise IndexFormatError(f"{self._path} names rows that do not exist; {DERIVED}")
         there = subset.size if subset else ivf.size
@@ -303,7 +222,7 @@ class Neighbours:
 
     def _grow(self, rows: int, dead: Rows) -> Measurement | None:
         """Add what is missing of the first `rows` rows, measure if that is due, and save."""
-        ivf = self._load(to_add=True)
+        ivf = self._ivf.load(to_add=True)
         if ivf is None:
             return self.rebuild(rows, dead)
         vectors, measured, wishes = self._vectors.read(rows), ivf.measurement, self.wishes()
@@ -325,47 +244,13 @@ class Neighbours:
             kept = self._mapped = self._vectors.read(rows)
         return kept[:rows]
 
-    def _usable(self, rows: int) -> "IvfIndex | None":
-        try:
-            return self._current(rows)
-        except IndexFormatError:
-            return None  # derived: the writer makes it anew
 
-    def _current(self, rows: int) -> "IvfIndex | None":
-        """The IVF on disk, kept open until the file is replaced; None if it is not one of committed rows.
+def _on_gpu(vectors: HalfVectors, selection: Selection) -> "GpuFlat | None":
+    """The selected rows on a GPU, which compares all with all faster than lists can be looked into."""
+    from retrieval.search.gpu import GpuFlat
 
-        An IVF that knows more than `rows` rows was made before they were cut off, or after this reader
-        asked the catalogue how many there are; in that case the one that it has open still serves.
-        """
-        with self._lock:
-            stamp = _stamp(self._path) + _stamp(self._measurement)
-            if self._opened is None or self._opened.stamp != stamp:
-                ivf = self._load()
-                if ivf is None:
-                    self._opened = None
-                elif self._opened is None or ivf.rows <= rows:
-                    self._opened = _Opened(stamp, ivf)
-            kept = self._opened
-        return kept.ivf if kept is not None and kept.ivf.rows <= rows else None
-
-    def _load(self, *, to_add: bool = False) -> "IvfIndex | None":
-        if not self._path.exists():
-            return None
-        from retrieval.search.ivf import IvfIndex
-
-        try:
-            return IvfIndex.load(self._path, self._vectors.dimension, to_add=to_add)
-        except FileNotFoundError:
-            return None  # removed since
-
-
-def _stamp(path: Path) -> Stamp:
-    """Of a file; empty where there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return ()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    alive = selection.within(0, selection.rows)
+    return GpuFlat.of(vectors, np.arange(selection.rows) if alive is None else alive)
 
 
 def _nprobe(ivf: "IvfIndex", k: int) -> int:

@@ -8,21 +8,38 @@ makes the processor read: that does not depend on what else the machine is doing
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
-from retrieval.search.measurement import LeaveOneOut, Point, Recalls, assured, smallest
+from retrieval.search.measurement import LeaveOneOut, Measurement, Point, Recalls, assured, smallest
+from retrieval.search.wishes import Wishes
+
+if TYPE_CHECKING:  # which uses this module
+    from retrieval.search.ivf import IvfIndex
 
 EXACT_BELOW = 1000  # rows: looking into every list costs nothing there
 RUNGS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # shortlists, in multiples of k
 WIDER = 1.5  # from one number of lists tried to the next
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # of the curve
 RERANK_COST = 2.0  # a byte at a random place against one of a list that is read from end to end
+QUERIES_AT_ONCE = 100  # where every list is ranked for each of them
 TIMED = 30  # single queries for each point of the curve
 
 Shortlist = Callable[[Vectors, int, int], Rows]  # queries, length, nprobe -> rows, best first
+
+
+def tune(ivf: "IvfIndex", judge: LeaveOneOut, target_recall: float) -> tuple[Point, list[Point]]:
+    """The cheapest way to search that assuredly reaches the target, and the cheapest ways to rising recalls."""
+    if ivf.size < EXACT_BELOW:
+        everything = Point(ivf.lists, 0 if ivf.mapped else ivf.size, 1.0, 0.0)
+        return everything, [everything]
+    row_bytes = judge.vectors.shape[1] * judge.vectors.itemsize
+    of_list = ivf.size / ivf.lists * ivf.imbalance * ivf.code_bytes
+    costs = Costs(of_list, 0 if ivf.mapped else row_bytes)
+    return Tuner(judge, _lists_needed(ivf, judge), ivf.lists, costs, ivf.by_codes).points(target_recall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,44 @@ class Tuner:
         missing = judge.exact[1] < 0
         for length in lengths:
             yield length, ((place < length) | missing).mean(axis=1)
+
+
+def describe(ivf: "IvfIndex", chosen: Point, wishes: Wishes, sample: int) -> Measurement:
+    """What there is to keep of an index that searches as chosen; the curve and the file's digest come later."""
+    return Measurement(
+        rows=ivf.rows,
+        size=ivf.size,
+        trained_rows=ivf.trained_rows,
+        measured_rows=ivf.rows,
+        lists=ivf.lists,
+        nprobe=chosen.nprobe,
+        shortlist=chosen.shortlist,
+        recall=chosen.recall,
+        target_recall=wishes.target_recall,
+        k=wishes.k,
+        sample=sample,
+        imbalance=round(ivf.imbalance, 4),
+        code=ivf.code,
+        memory_bytes=ivf.memory_bytes,
+        wished_memory=wishes.memory_bytes,
+        sha256="",
+        curve=(),
+    )
+
+
+def _lists_needed(ivf: "IvfIndex", judge: LeaveOneOut) -> Rows:
+    """How many lists must be looked into until each exact neighbour is seen: (sample, k), 0 for none.
+
+    A neighbour is seen once its list is looked into. So this tells the recall of exact scores at every nprobe
+    without searching once for each.
+    """
+    list_of = ivf.list_of()
+    needed = np.zeros(judge.exact[1].shape, dtype=np.int64)
+    for start in range(0, len(judge.queries), QUERIES_AT_ONCE):
+        some = slice(start, start + QUERIES_AT_ONCE)
+        place = np.argsort(ivf.nearest_lists(judge.queries[some]), axis=1)  # of each list in the order of the query
+        needed[some] = np.take_along_axis(place, list_of[judge.exact[1][some]], axis=1) + 1
+    return np.where(judge.exact[1] < 0, 0, needed)
 
 
 def timed(points: list[Point], search: Callable[[Vectors, Point], exact.Found], queries: Vectors) -> tuple[Point, ...]:

@@ -285,9 +285,9 @@ def indexing(archive: Path, folder: Path, model: Path, device: str, precision: s
     plain = retrieval.embed.ahead
     retrieval.embed.ahead = lambda *jobs, **options: clock.each("waiting for decoded photos", plain(*jobs, **options))
     with Index.create(folder, model=str(model), engine="torch", device=device, precision=precision) as index:
-        loaded = index.embedder._load()
+        loaded = index.embedder.network.load()
         loaded.engine.run(np.zeros((loaded.engine.batch_size, loaded.model.height, loaded.model.width, 3), np.uint8))
-        index.embedder._loaded = loaded._replace(engine=TimedEngine(loaded.engine, clock))
+        index.embedder.network.loaded = loaded._replace(engine=TimedEngine(loaded.engine, clock))
         cpu = time.process_time()
         report = index.add(archive)
         cpu = time.process_time() - cpu

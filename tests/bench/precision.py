@@ -73,7 +73,7 @@ def speeds(embedders: list[Embedder], photos: list[Path], rounds: int) -> np.nda
 
 
 def speed(embedder: Embedder, pixels: np.ndarray) -> float:
-    engine = embedder._load().engine
+    engine = embedder.network.load().engine
     engine.run(pixels[: 2 * available_cores()])  # compiled
     begun = time.perf_counter()
     for start in range(0, len(pixels), engine.batch_size):

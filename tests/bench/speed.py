@@ -152,7 +152,7 @@ def prepared_indexes(table: Table, work: Path, others: list[Path], model: Path) 
 def embedding(table: Table, model: Path, config: VitConfig, precision: str, folder: Path, rounds: int) -> None:
     """Photos a second of the network, beside products of its largest matrices, and in torch."""
     with Index.open(folder, device="cpu") as opened:
-        engine = opened.embedder._load().engine
+        engine = opened.embedder.network.load().engine
         batch = np.random.default_rng(0).integers(0, 256, (16, *config.image_size, 3), dtype=np.uint8)
         kind = precision if precision in _TYPES else "bf16"
         runs = {"ceiling": partial(product, config, len(batch), _TYPES[kind]), "ours": partial(engine.run, batch)}

@@ -164,14 +164,14 @@ def test_other_rules_forget_everything_that_they_found(store):
     ids = store.likenesses.live()[0]
     store.likenesses.add_sketches(sketches(ids), RULES)
     store.likenesses.add_compared(ids.tolist(), [likeness(*ids[:2].tolist())], RULES)
-    store.likenesses.deny([(b"a" * 32, b"b" * 32)])
+    store.differences.deny([(b"a" * 32, b"b" * 32)])
     store.likenesses.forget_absent(RULES)
     assert len(store.likenesses.likenesses()) == 1
     store.likenesses.forget_absent(RULES + 1)
     assert store.likenesses.likenesses() == []
     assert store.likenesses.without_sketch(RULES).tolist() == ids.tolist()
     assert len(store.likenesses.looks(ids.tolist())) == 6  # no rules made these
-    assert len(store.likenesses.denied()) == 1  # a person did
+    assert len(store.differences.denied()) == 1  # a person did
 
 
 def test_denied_pairs(store):
@@ -179,14 +179,14 @@ def test_denied_pairs(store):
     one, other = by_name["001.jpg"], by_name["002.jpg"]
     hashes = {copy.content: copy.hash for copy in store.likenesses.copies([one, other])}
     store.likenesses.add_likenesses([likeness(one, other)])
-    assert store.likenesses.deny([(hashes[one], hashes[other])]) == 1
-    assert store.likenesses.deny([(hashes[other], hashes[one])]) == 0
+    assert store.differences.deny([(hashes[one], hashes[other])]) == 1
+    assert store.differences.deny([(hashes[other], hashes[one])]) == 0
     assert store.likenesses.likenesses() == []
-    assert store.likenesses.denied() == [tuple(sorted(hashes.values()))]
-    assert store.likenesses.allow([(hashes[other], hashes[one])]) == 1
-    assert store.likenesses.allow([(hashes[other], hashes[one])]) == 0
+    assert store.differences.denied() == [tuple(sorted(hashes.values()))]
+    assert store.differences.allow([(hashes[other], hashes[one])]) == 1
+    assert store.differences.allow([(hashes[other], hashes[one])]) == 0
     assert len(store.likenesses.likenesses()) == 1
-    assert store.likenesses.deny([]) == 0
+    assert store.differences.deny([]) == 0
 
 
 def test_the_catalogue_stays_sound(store):

@@ -76,7 +76,7 @@ def test_both_engines_embed_alike(model: Path, engine: str, made: type) -> None:
         np.testing.assert_allclose(embedding.vector, expected.vector, atol=1e-5)
         assert embedding.norm == pytest.approx(expected.norm, rel=1e-5)
         assert [p.species for p in embedding.predictions] == [p.species for p in expected.predictions]
-    assert isinstance(embedder._load().engine, made)
+    assert isinstance(embedder.network.load().engine, made)
     assert embedder.model == Embedder(str(model), engine="torch", device="cpu", precision="fp32").model
 
 

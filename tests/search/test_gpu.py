@@ -9,6 +9,7 @@ import pytest
 
 from retrieval.search import exact, gpu, neighbours
 from retrieval.search.ivf import GPU_BATCH, IvfIndex
+from retrieval.search.ivf_check import contents
 from retrieval.search.neighbours import Neighbours
 from retrieval.search.selection import Selection
 from retrieval.vectors import HalfVectors, VectorFile
@@ -56,7 +57,7 @@ def test_a_gpu_that_refuses_is_done_without(vectors: HalfVectors, monkeypatch: p
     """FAISS itself refuses here: it is told of a GPU that is not there."""
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
     built = IvfIndex.build(vectors)
-    assert built.check(vectors, np.arange(3000)) == []
+    assert contents(built, vectors, np.arange(3000)) == []
     assert_finds_itself(built, vectors)
 
 
@@ -65,7 +66,7 @@ def test_training_assigning_and_large_searches_use_the_copy(vectors: HalfVectors
     kinds = [type(copy) for copy in copies]
     assert kinds == [faiss.IndexFlatIP, faiss.IndexFlatIP, faiss.IndexIVFScalarQuantizer]
     assert copies[0].ntotal == copies[1].ntotal == built.lists
-    assert built.check(vectors, np.arange(3000)) == []
+    assert contents(built, vectors, np.arange(3000)) == []
     assert_finds_itself(built, vectors)
     assert len(copies) == 3  # the one that measuring made
     built.add(vectors[:500], 3000)
@@ -105,7 +106,7 @@ def test_an_error_midway_falls_back_for_good(
     built = IvfIndex.build(vectors)
     monkeypatch.setattr(faiss, "index_cpu_to_gpu", copy)
     built.add(vectors[:10], 3000)
-    assert built.check(np.concatenate([vectors, vectors[:10]]), np.arange(3010)) == []
+    assert contents(built, np.concatenate([vectors, vectors[:10]]), np.arange(3010)) == []
     assert len(made) == 1
     for _ in range(2):
         assert_finds_itself(built, vectors)
@@ -116,7 +117,7 @@ def test_an_error_midway_falls_back_for_good(
 @pytest.mark.skipif(faiss.get_num_gpus() == 0, reason="needs a CUDA device")
 def test_the_gpu_answers_as_the_cpu(vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch) -> None:
     built = IvfIndex.build(vectors)
-    assert built.check(vectors, np.arange(3000)) == []
+    assert contents(built, vectors, np.arange(3000)) == []
     queries = vectors[: 2 * GPU_BATCH].astype(np.float32)
     on_gpu = built.search(vectors, queries, 20)
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)

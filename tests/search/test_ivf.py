@@ -18,6 +18,7 @@ from retrieval.errors import IndexFormatError
 from retrieval.search import codes, exact
 from retrieval.search.codes import lists_for
 from retrieval.search.ivf import IvfIndex
+from retrieval.search.ivf_check import contents
 from retrieval.search.measurement import LeaveOneOut, Measurement, assured
 from retrieval.search.subset import Subset
 from retrieval.search.wishes import Wishes
@@ -60,10 +61,10 @@ def test_codes_are_the_numbers_of_the_file() -> None:
     every = np.arange(2**16, dtype=np.uint16).view("<f2")
     finite = every[np.isfinite(every)].reshape(-1, 32)
     built = IvfIndex.build(finite)
-    assert built.check(finite, np.arange(len(finite))) == []
+    assert contents(built, finite, np.arange(len(finite))) == []
     other = finite.copy()
     other[5, 0] = np.nextafter(other[5, 0], np.float16(0))
-    assert built.check(other, np.arange(len(finite))) == ["1 of 1984 vectors differ from the vector file"]
+    assert contents(built, other, np.arange(len(finite))) == ["1 of 1984 vectors differ from the vector file"]
 
 
 def test_scores_are_those_of_exact_search(vectors: HalfVectors, index: IvfIndex) -> None:
@@ -116,7 +117,7 @@ def test_rows_added_later_are_found(vectors: HalfVectors, monkeypatch: pytest.Mo
     built.add(vectors[1500:2250], 1500)
     assert built.measurement is None
     assert (built.rows, built.trained_rows) == (2250, 1500)
-    assert built.check(vectors, np.arange(2250)) == []
+    assert contents(built, vectors, np.arange(2250)) == []
     queries = vectors[1500:1600].astype(np.float32)
     assert built.search(vectors, queries, 1)[1][:, 0].tolist() == list(range(1500, 1600))
     with pytest.raises(ValueError, match="next row to add is 2250, not 2251"):
@@ -130,7 +131,7 @@ def test_damaged_vectors_spoil_nothing_but_themselves(tmp_path: Path, vectors: H
     built = IvfIndex.build(damaged)
     built.save(tmp_path / "ivf.faiss")
     loaded = IvfIndex.load(tmp_path / "ivf.faiss", D)
-    assert loaded.check(damaged, np.arange(1200)) == []  # what is wrong is not the index
+    assert contents(loaded, damaged, np.arange(1200)) == []  # what is wrong is not the index
     queries, dead = damaged[:3].astype(np.float32), np.array([5])  # infinite scores win until the row is dead
     _, rows = loaded.search(damaged, queries, 1200, subset_without(loaded, dead), nprobe=loaded.lists)
     assert np.sort(rows).tolist() == [[-1] * 3 + np.delete(np.arange(1200), [3, 5, 700]).tolist()] * 3
@@ -203,7 +204,7 @@ class TestFile:
         assert loaded.measurement == index.measurement
         assert (loaded.rows, loaded.lists, loaded.nprobe) == (index.rows, index.lists, index.nprobe)
         assert loaded.trained_rows == index.trained_rows
-        assert loaded.check(vectors, np.arange(4000)) == []
+        assert contents(loaded, vectors, np.arange(4000)) == []
         queries = vectors[::200].astype(np.float32)
         np.testing.assert_array_equal(loaded.search(vectors, queries, 9)[1], index.search(vectors, queries, 9)[1])
 
@@ -212,7 +213,7 @@ class TestFile:
         more = clustered(50, D, seed=9)
         loaded.add(more, 4000)
         loaded.save(saved)
-        assert IvfIndex.load(saved, D).check(np.concatenate([vectors, more]), np.arange(4050)) == []
+        assert contents(IvfIndex.load(saved, D), np.concatenate([vectors, more]), np.arange(4050)) == []
 
     def test_nprobe_survives_without_the_measurement(self, saved: Path, index: IvfIndex) -> None:
         saved.with_suffix(".json").unlink()
@@ -323,19 +324,19 @@ class TestCheck:
     def test_sees_every_wrong_id(self, saved: Path, vectors: HalfVectors) -> None:
         few = vectors[:10]
         none = np.empty(0, dtype=np.int64)
-        assert self.rewritten(saved, few, [*range(10)]).check(few, none) == []
-        assert self.rewritten(saved, few, [*range(9), 1]).check(few, none) == [
+        assert contents(self.rewritten(saved, few, [*range(10)]), few, none) == []
+        assert contents(self.rewritten(saved, few, [*range(9), 1]), few, none) == [
             "1 rows are missing",
             "1 rows are there more than once",
         ]
-        assert self.rewritten(saved, few, [*range(8), -5, 10]).check(few, none) == [
+        assert contents(self.rewritten(saved, few, [*range(8), -5, 10]), few, none) == [
             "1 ids are no row's",
         ]
 
     def test_sees_vectors_under_other_ids(self, saved: Path, vectors: HalfVectors) -> None:
         swapped = self.rewritten(saved, vectors[:10], [1, 0, *range(2, 10)])
-        assert swapped.check(vectors, np.arange(2, 10)) == []
-        assert swapped.check(vectors, np.array([0, 5])) == ["1 of 2 vectors differ from the vector file"]
+        assert contents(swapped, vectors, np.arange(2, 10)) == []
+        assert contents(swapped, vectors, np.array([0, 5])) == ["1 of 2 vectors differ from the vector file"]
 
 
 def test_threads_share_an_index(saved: Path, vectors: HalfVectors) -> None:

@@ -17,7 +17,8 @@ from retrieval.records import Rows, Vectors
 from retrieval.search import exact, growth, neighbours
 from retrieval.search.ivf import IvfIndex
 from retrieval.search.measurement import LeaveOneOut
-from retrieval.search.neighbours import IvfStatus, Neighbours
+from retrieval.search.neighbours import Neighbours
+from retrieval.search.status import IvfStatus
 from retrieval.search.wishes import Wishes
 from retrieval.vectors import HalfVectors, VectorFile
 
