@@ -30,7 +30,12 @@ class GivenVectors(Embedder):
             yield Embedding(image, NORM, ())
 
     def stream(
-        self, sources: Iterable[Source], locate: Callable[[Source], Path], knows: Callable[[bytes], bool]
+        self,
+        sources: Iterable[Source],
+        locate: Callable[[Source], Path],
+        knows: Callable[[bytes], bool],
+        *,
+        count: int = 0,
     ) -> Iterator[list[Outcome]]:
         waiting = iter(sources)
         while some := list(islice(waiting, TOGETHER)):
