@@ -246,8 +246,8 @@ class IvfIndex:
         judge = LeaveOneOut(covered, wishes.k, sample, seed, live=present)
         chosen, curve = tune(self, judge, wishes.target_recall)
         self._lists.nprobe = chosen.nprobe
-        draft = describe(self, chosen, wishes, len(judge.rows))
-        self.measurement = replace(draft, recall=float(self.recall(covered, judge).mean()))
+        self.measurement = describe(self, chosen, wishes, len(judge.rows))  # from here on it is searched so
+        self.measurement = replace(self.measurement, recall=float(self.recall(covered, judge).mean()))
 
         def search(query: Vectors, point: Point) -> exact.Found:
             return self.search(covered, query, wishes.k, nprobe=point.nprobe, shortlist=point.shortlist)

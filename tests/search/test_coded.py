@@ -107,6 +107,17 @@ def test_the_curve_rises_in_recall_and_cost(built: Path) -> None:
     assert work[0] < work[-1]
 
 
+def test_recall_is_measured_with_the_search_that_was_chosen(built: Path) -> None:
+    status = opened(built).status(N)
+    (chosen,) = [p for p in status.curve if (p.nprobe, p.shortlist) == (status.nprobe, status.shortlist)]
+    assert status.recall == pytest.approx(chosen.recall, abs=0.004)
+    file = VectorFile(built / "vectors.f16", D).read(N)
+    other = IvfIndex.load(built / "ivf.faiss", D, to_add=True)
+    measured = other.measure(file, Wishes(0.97))
+    (chosen,) = [p for p in measured.curve if (p.nprobe, p.shortlist) == (measured.nprobe, measured.shortlist)]
+    assert measured.recall == pytest.approx(chosen.recall, abs=0.004)
+
+
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.02, 0.002])
 def test_filters_at_random_lose_nothing(built: Path, share: float) -> None:
     chosen = np.flatnonzero(np.random.default_rng(0).random(N) < share)
