@@ -1,4 +1,4 @@
-"""Several views in one: mosaics, patches of one in another, double exposures, as tensor arithmetic on whole batches.
+"""Several views in one: mosaics, patches, insets, double exposures, as tensor arithmetic on whole batches.
 
 All images are (n, 3, size, size), float32, and stay between 0 and 1. Each result is made of images of its own batch.
 """
@@ -39,6 +39,21 @@ def double_exposures(images: Tensor, chosen: Tensor, chance: Chance) -> Tensor:
     """The chosen images, another one shining through each (arXiv 1710.09412)."""
     others = images[(chosen + _shifts(len(images), 1, chance)[0]) % len(images)]
     return torch.lerp(images[chosen], others, chance.uniform((len(chosen), 1, 1, 1), (0.1, 0.5)))
+
+
+def insets(images: Tensor, chosen: Tensor, chance: Chance) -> Tensor:
+    """The chosen images, each scaled to between 35 and 85 % and laid with soft edges anywhere on another image."""
+    k, size = len(chosen), images.shape[2]
+    others = images[(chosen + _shifts(len(images), 1, chance)[0]) % len(images)]
+    side = chance.uniform((k, 1), (0.35, 0.85))
+    centre = chance.uniform((k, 2), (-1, 1)) * (1 - side)  # of the inset, wholly inside
+    matrices = torch.cat([torch.diag_embed((1 / side).expand(-1, 2)), (-centre / side).unsqueeze(2)], dim=2)
+    places = F.affine_grid(matrices, [k, 3, size, size], align_corners=False)  # beyond -1 to 1 outside the inset
+    factor = max(1.0, 0.6 / float(side.mean()))  # soft enough not to alias at the usual size
+    small = F.interpolate(images[chosen], size=round(size / factor), mode="bilinear", antialias=True)
+    inset = F.grid_sample(small, places, padding_mode="border", align_corners=False)
+    depth = (1 - places.abs().amax(dim=3)) / chance.uniform((k, 1, 1), (0.02, 0.5))  # 0 at the edge
+    return torch.lerp(others, inset, depth.clamp(0, 1).unsqueeze(1))
 
 
 def _shifts(n: int, count: int, chance: Chance) -> list[int]:

@@ -31,6 +31,7 @@ class ViewSettings:
     mosaics: float = 0.10
     patched: float = 0.15
     double_exposures: float = 0.10
+    insets: float = 0.0
     jittered: float = 0.8
     jitter: float = 0.7  # strength: 0 none, 1 strong
     grey: float = 0.06
@@ -47,6 +48,14 @@ class ViewSettings:
     quality: Range = (8.0, 80.0)  # of JPEG
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Views of chosen pictures."""
+
+    images: Tensor  # (n, 3, size, size), float32, 0 to 1
+    mixed: Tensor  # (n,), bool: whether a view shows anything beside its picture
+
+
 class Views:
     """An endless supply of views of some pictures."""
 
@@ -57,18 +66,24 @@ class Views:
 
     def draw(self, n: int, chance: Chance) -> Tensor:
         """Draw views (n, 3, size, size), float32, 0 to 1."""
-        images = self._crops(n, chance)
-        self._mix(images, chance)
+        return self.draw_of(chance.integers((n,), len(self.atlas)), chance).images
+
+    def draw_of(self, which: Tensor, chance: Chance) -> Drawn:
+        """Draw one view of each of the pictures `which` (n,), by number."""
+        mixed = torch.zeros(len(which), dtype=torch.bool, device=which.device)
+        images = self._crops(which, chance, mixed)
+        self._mix(images, chance, mixed)
         self._colour(images, chance)
         self._degrade(images, chance)
-        return images
+        return Drawn(images.clamp_(0, 1), mixed)  # bilinear weights may add up to a little more than 1
 
-    def _crops(self, n: int, chance: Chance) -> Tensor:
-        which = chance.integers((n,), len(self.atlas))
+    def _crops(self, which: Tensor, chance: Chance, mixed: Tensor) -> Tensor:
+        n = len(which)
         images = self.atlas.windows(which, self._matrices(n, self.atlas.aspects[which], chance), self.size)
         drawn = chance.some(n, self.settings.textures)
         if len(drawn):
             images[drawn] = textures.draw(chance, len(drawn), self.size)
+            mixed[drawn] = True
         return images
 
     def _matrices(self, n: int, aspects: Tensor, chance: Chance) -> Tensor:
@@ -90,15 +105,17 @@ class Views:
         scaled = turn * (flips * sides * shape / 2).unsqueeze(1) / shape.unsqueeze(2)
         return torch.cat([scaled, centre.unsqueeze(2)], dim=2)
 
-    def _mix(self, images: Tensor, chance: Chance) -> None:
+    def _mix(self, images: Tensor, chance: Chance, mixed: Tensor) -> None:
         for mix, share in (
             (mixes.mosaics, self.settings.mosaics),
             (mixes.patched, self.settings.patched),
             (mixes.double_exposures, self.settings.double_exposures),
+            (mixes.insets, self.settings.insets),
         ):
             chosen = chance.some(len(images), share)
             if len(chosen):
                 images[chosen] = mix(images, chosen, chance)
+                mixed[chosen] = True
 
     def _colour(self, images: Tensor, chance: Chance) -> None:
         settings = self.settings
