@@ -1,15 +1,12 @@
 """Makes the compact model: `python -m retrieval.training`, with one subcommand for each step of the way."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from retrieval.errors import RetrievalError
+from retrieval.training.pool_commands import distil, fill, stop_on_signals
 
 if TYPE_CHECKING:  # torch takes seconds to load, which --help need not wait for
     from retrieval.training.evaluation import Evaluation
@@ -42,6 +39,10 @@ def main() -> None:
       python -m retrieval.training train pictures.bundle --teacher deit.pt --work work --minutes 600
       python -m retrieval.training export work -o compact.safetensors
     """
+
+
+main.add_command(fill)
+main.add_command(distil)
 
 
 @main.command()
@@ -86,7 +87,7 @@ def train(**options: Any) -> None:
 
     trainer = _trainer(options)
     click.echo(f"{trainer.origin.pictures} pictures, on {trainer.device}", err=True)
-    with _stop_on_signals() as asked:
+    with stop_on_signals() as asked:
         finished = run.train(
             trainer,
             _run_settings(options),
@@ -151,24 +152,6 @@ def _evaluation(source: Path | None, trainer: "Trainer") -> "Evaluation | None":
     from retrieval.training.evaluation import Evaluation
 
     return None if source is None else Evaluation(source, trainer.origin.transform, trainer.device)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[list[int]]:
-    """The signals that asked to stop: the step in hand is finished and the state written first."""
-    asked: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        if asked:  # asked twice: it is urgent
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _line(entry: dict[str, Any]) -> str:

@@ -84,11 +84,11 @@ def end_to_end(
     errors = [relative_error(a, b) for a, b in zip(own.steps, seen.steps, strict=True)]
     blocks, class_tokens = (torch.stack(kind) for kind in zip(*errors, strict=True))
     parts = {
-        "features": _features_error(own.features, seen.features),
+        "features": features_error(own.features, seen.features),
         "patches": patches,
         "blocks": blocks.mean() + weights.class_token * class_tokens.mean(),
-        "logits": _divergence(own.logits, seen.logits, weights.temperature),
-        "edits": _features_error(student(edited)[0], seen.features[originals]) if len(originals) else patches * 0,
+        "logits": divergence(own.logits, seen.logits, weights.temperature),
+        "edits": features_error(student(edited)[0], seen.features[originals]) if len(originals) else patches * 0,
     }
     total = (
         weights.features * parts["features"]
@@ -100,7 +100,7 @@ def end_to_end(
     return Losses(total, _detached(parts), blocks.detach())
 
 
-def _features_error(found: Tensor, wanted: Tensor) -> Tensor:
+def features_error(found: Tensor, wanted: Tensor) -> Tensor:
     """By direction, which search compares, and by value, which the head needs beside."""
     found, wanted = found.float(), wanted.float()
     direction = 1 - F.cosine_similarity(found, wanted).mean()
@@ -113,7 +113,7 @@ def _logits_error(found: Tensor, wanted: Tensor) -> Tensor:
     return F.mse_loss(found, wanted) / wanted.var()
 
 
-def _divergence(found: Tensor, wanted: Tensor, temperature: float) -> Tensor:
+def divergence(found: Tensor, wanted: Tensor, temperature: float) -> Tensor:
     """Kullback-Leibler divergence of softened probabilities, scaled as in arXiv 1503.02531."""
     found, wanted = (torch.log_softmax(logits.float() / temperature, dim=1) for logits in (found, wanted))
     return F.kl_div(found, wanted, reduction="batchmean", log_target=True) * temperature**2

@@ -1,0 +1,153 @@
+"""The subcommands that teach species: fill a pool of views, then distil a student from it."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:  # torch takes seconds to load, which --help need not wait for
+    from retrieval.training.distil import Distiller
+    from retrieval.training.distil_run import DistilRunSettings
+    from retrieval.training.species_evaluation import SpeciesEvaluation
+
+_EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_EXISTING = click.Path(exists=True, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("birds", type=_EXISTING, nargs=-1, required=True)
+@click.option("--others", type=_EXISTING, multiple=True, help="Pictures of other things, folders or bundles.")
+@click.option("--teacher", type=_EXISTING_FILE, required=True, help="Checkpoint of the network that gives features.")
+@click.option("--species", type=_EXISTING_FILE, required=True, help="Classifier of bird species, a .tflite file.")
+@click.option("--pool", type=_FOLDER, required=True, help="Folder of the pool; goes on where it stands.")
+@click.option("--shards", default=64, help="How many the pool is to have.")
+@click.option("--shard", default=512, help="Views in a shard.")
+@click.option("--others-share", default=0.2, help="Share of views of other pictures than birds.")
+@click.option("--seed", default=0, help="Of all random numbers.")
+@click.option("--threads", default=2, help="Of the CPU.")
+def fill(**options: Any) -> None:
+    """Draw views of bird photos and ask both teachers about them. Pictures are folders or bundles."""
+    import torch
+
+    from retrieval.models.digest import sha256
+    from retrieval.training import bundle
+    from retrieval.training.fill import Filler, FillSettings
+    from retrieval.training.fill import fill as add_shards
+    from retrieval.training.pool import Pool
+    from retrieval.training.teachers import FeatureTeacher, SpeciesTeacher
+
+    torch.set_num_threads(options["threads"])
+    filler = Filler(
+        bundle.load(options["birds"]),
+        bundle.load(options["others"]) if options["others"] else [],
+        FeatureTeacher(options["teacher"]),
+        SpeciesTeacher(options["species"], options["threads"]),
+        FillSettings(shard=options["shard"], others=options["others_share"], seed=options["seed"]),
+    )
+    pool = Pool(options["pool"], filler.origin((sha256(options["teacher"]), sha256(options["species"]))))
+    with stop_on_signals() as asked:
+        add_shards(
+            pool,
+            filler,
+            options["shards"],
+            report=lambda count: click.echo(f"{count} shards, {len(pool):,} views", err=True),
+            stopped=lambda: bool(asked),
+        )
+
+
+@click.command()
+@click.option("--pool", type=_FOLDER, required=True, help="Folder of the pool of views, which may be growing.")
+@click.option("--teacher", type=_EXISTING_FILE, required=True, help="Checkpoint of the network that gave features.")
+@click.option("--start", type=_EXISTING_FILE, required=True, help="Checkpoint of the student to begin with.")
+@click.option("--work", type=_FOLDER, required=True, help="Folder of the run's state and log; goes on where it stands.")
+@click.option("--labels", type=_EXISTING_FILE, required=True, help="Label file of the species teacher.")
+@click.option("--views", type=int, help="End of the whole run, in views.")
+@click.option("--cooldown-views", default=20_000, help="Views before the end over which the rate falls.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="End of the whole run, UTC.")
+@click.option("--cooldown", default=30.0, help="Minutes before that over which the rate falls.")
+@click.option("--size", type=(int, float), default=(128, 1.0), help="Pixels of the input, and share of patches kept.")
+@click.option("--cooldown-size", type=(int, float), default=(224, 1.0), help="The same while the rate falls.")
+@click.option("--rate", default=4e-4, help="Of Adam, while it is constant.")
+@click.option("--batch", default=16, help="Views a step.")
+@click.option("--seed", default=0, help="Of all random numbers.")
+@click.option("--threads", default=1, help="Of the CPU.")
+@click.option("--save-every", default=5.0, help="Minutes between two writings of the state.")
+@click.option("--log-every", default=30.0, help="Seconds between two lines of the log.")
+@click.option("--evaluate", type=_EXISTING, help="Photos in one folder a species, or a bundle of them; only measures.")
+@click.option("--evaluate-every", default=20.0, help="Minutes between two evaluations.")
+def distil(**options: Any) -> None:
+    """Teach a student both teachers' answers to the views of a pool, or go on teaching it."""
+    from retrieval.training import distil_run
+
+    distiller, evaluation = _distiller(options)
+    with stop_on_signals() as asked:
+        finished = distil_run.train(
+            distiller,
+            _run_settings(options),
+            evaluation=evaluation,
+            report=lambda entry: click.echo(json.dumps(entry), err=True),
+            stopped=lambda: bool(asked),
+        )
+    click.echo("finished" if finished else "stopped: the same command goes on", err=True)
+
+
+def _distiller(options: dict[str, Any]) -> "tuple[Distiller, SpeciesEvaluation | None]":
+    import torch
+
+    from retrieval.models import checkpoint
+    from retrieval.training.batches import BatchSettings
+    from retrieval.training.distil import Distiller, DistilSettings
+    from retrieval.training.pool import Pool
+    from retrieval.training.species_evaluation import SpeciesEvaluation
+    from retrieval.training.teachers import read_species
+
+    torch.set_num_threads(options["threads"])
+    settings = DistilSettings(rate=options["rate"], seed=options["seed"], batches=BatchSettings(size=options["batch"]))
+    start, teacher = checkpoint.load(options["start"]), checkpoint.load(options["teacher"])
+    distiller = Distiller(start, teacher, Pool(options["pool"]), settings, image_size=options["size"][0])
+    if options["evaluate"] is None:
+        return distiller, None
+    return distiller, SpeciesEvaluation(options["evaluate"], read_species(options["labels"]), start.transform)
+
+
+def _run_settings(options: dict[str, Any]) -> "DistilRunSettings":
+    from retrieval.training.distil_run import DistilRunSettings, Phase
+
+    until = options["until"]
+    return DistilRunSettings(
+        work=options["work"],
+        constant=Phase(*options["size"]),
+        cooling=Phase(*options["cooldown_size"]),
+        views=options["views"],
+        cooldown_views=options["cooldown_views"],
+        until=None if until is None else until.replace(tzinfo=UTC).timestamp(),
+        cooldown_s=60 * options["cooldown"],
+        save_every_s=60 * options["save_every"],
+        log_every_s=options["log_every"],
+        evaluate_every_s=60 * options["evaluate_every"],
+    )
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[list[int]]:
+    """The signals that asked to stop: what is in hand is finished first; asked twice, it is not."""
+    asked: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
