@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieval.errors import RetrievalError
-from retrieval.training.pool_commands import distil, fill, stop_on_signals
+from retrieval.training.pool_commands import distil, export_distilled, fill, stop_on_signals
 
 if TYPE_CHECKING:  # torch takes seconds to load, which --help need not wait for
     from retrieval.training.evaluation import Evaluation
@@ -43,6 +43,7 @@ def main() -> None:
 
 main.add_command(fill)
 main.add_command(distil)
+main.add_command(export_distilled)
 
 
 @main.command()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # torch takes seconds to load, which --help need not wait for
     from retrieval.training.distil_run import DistilRunSettings
     from retrieval.training.species_evaluation import SpeciesEvaluation
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
 _EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EXISTING = click.Path(exists=True, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -96,6 +97,20 @@ def distil(**options: Any) -> None:
             stopped=lambda: bool(asked),
         )
     click.echo("finished" if finished else "stopped: the same command goes on", err=True)
+
+
+@click.command("export-distilled")
+@click.argument("work", type=_FOLDER)
+@click.option("-o", "--output", type=_FILE, required=True, help="The checkpoint to write: .safetensors.")
+@click.option("--labels", type=_EXISTING_FILE, required=True, help="Label file of the species teacher.")
+@click.option("--head", type=click.Choice(["species", "general"]), default="species", help="Which labels it gives.")
+def export_distilled(work: Path, output: Path, labels: Path, head: Any) -> None:
+    """Write the student of a distillation as a checkpoint that the package can use."""
+    from retrieval.training.distil_export import export
+    from retrieval.training.teachers import read_species
+
+    done = export(work, output, head, read_species(labels))
+    click.echo(f"{output}: {done.bytes / 1e6:.1f} MB, {done.views:,} views, cosine {done.cosine:.6f}", err=True)
 
 
 def _distiller(options: dict[str, Any]) -> "tuple[Distiller, SpeciesEvaluation | None]":

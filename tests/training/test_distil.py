@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.models.checkpoint import Checkpoint
+from retrieval.errors import CheckpointError
+from retrieval.models.checkpoint import Checkpoint, load
 from retrieval.models.transform import InputTransform
 from retrieval.models.vit import VitConfig
-from retrieval.training import distil_run, state
+from retrieval.training import distil_export, distil_run, state
 from retrieval.training.batches import Batches, BatchSettings
 from retrieval.training.chance import Chance
 from retrieval.training.distil import Distiller, DistilSettings, ridge
@@ -141,3 +142,20 @@ def test_folders_are_matched_to_common_names():
 def test_accuracy_leaves_out_unknown_species():
     logits = np.eye(6, dtype=np.float32)
     assert top_accuracy(logits, np.array([0, 0, -1, 2, -1, -1])) == pytest.approx((1 / 3, 1.0), abs=0.34)
+
+
+@pytest.mark.parametrize(("head", "labels"), [("species", ("A", "B", "C", "D", "background")), ("general", None)])
+def test_the_student_is_exported_with_either_head(pool, tmp_path, head, labels):
+    settings = DistilRunSettings(tmp_path / "work", Phase(16), Phase(16), views=16, cooldown_views=8, fitted=16)
+    distil_run.train(distiller(pool), settings)
+    species = [species_of(f"Genus {letter} ({letter})") for letter in "ABCD"] + [species_of("background")]
+    done = distil_export.export(tmp_path / "work", tmp_path / "out.safetensors", head, species)
+    loaded = load(tmp_path / "out.safetensors")
+    assert done.views == 16 and loaded.label_kind == head
+    assert loaded.config.image_size == (32, 32) and loaded.labels == (labels or tuple("abcdefg"))
+
+
+def test_other_species_than_the_head_was_taught_are_refused(pool, tmp_path):
+    state.save(tmp_path, distiller(pool).state())
+    with pytest.raises(CheckpointError, match="knows 5 classes, not 1"):
+        distil_export.export(tmp_path, tmp_path / "out.safetensors", "species", [species_of("background")])
