@@ -17,10 +17,12 @@
         ├── PlanError           a plan that cannot be read, or contradicts itself
         └── RunError            a run over files that cannot begin, go on or be undone
 
-Every message says what happened, to which file, and what to do next. Exceptions of other libraries are
-translated where they are met: Pillow's in `decode`, the hub's in `models.hub`, SQLAlchemy's in `catalogue.database`.
+Every error says what happened and to which file, and carries what to do about it as data (`Remedy`): the message gives
+that in the library's words, the command line in its own, with the names of its options. Exceptions of other libraries
+are translated where they are met: Pillow's in `decode`, the hub's in `models.hub`, SQLAlchemy's in `catalogue`.
 """
 
+from enum import Enum
 from typing import Literal
 
 FailureKind = Literal[
@@ -35,8 +37,59 @@ FailureKind = Literal[
 ]
 
 
+class Remedy(Enum):
+    """What to do about an error; the value says it without the names of any edge's options.
+
+    Braces name details that the error carries.
+    """
+
+    MAKE_INDEX = "index a folder of photos first"
+    UPDATE_INDEX = "bring the index up to date"
+    NEW_INDEX = "index into a new folder"
+    OTHER_INDEX_FOLDER = "choose another folder for the index"
+    REPAIR = "repair the index"
+    RESTORE = "restore it from a backup"
+    RESTORE_OR_NEW_INDEX = "restore it from a backup, or index into a new folder"
+    UPGRADE = "upgrade retrieval"
+    WAIT = "wait for it, then run again"
+    FREE_SPACE = "free some space on that disk and run again; what was done is kept"
+    PERMISSIONS = "check the permissions of the folder"
+    NAME_FOLDER = "name a folder of photos"
+    CHECK_PATH = "check the path, or mount the disk it is on"
+    MOUNT = "mount its disk, then run again"
+    MOUNT_OR_RELOCATE = (
+        "mount its disk; or, if it has moved, say where root {root} is now; or name the folders to index"
+    )
+    MOUNT_OR_ALLOW_EMPTY = "mount its disk; or, if you did delete them all, allow the folder to be empty"
+    OTHER_MODEL = "give another checkpoint"
+    SAME_MODEL_OR_NEW_INDEX = "give the weights that the index was made with, or index into a new folder"
+    DOWNLOAD_AGAIN = "give another checkpoint, or download this one again"
+    CHECKPOINT_OR_MIRROR = (
+        "give a checkpoint file, set HF_ENDPOINT to a mirror, or fetch it once where there is a connection"
+    )
+    OTHER_PRECISION = "choose another precision"
+    OTHER_ENGINE = "choose another engine"
+    OTHER_DEVICE = "choose another device, or the CPU"
+    CPU = "choose the CPU"
+    LIST_SPECIES = "list the species that there are; a pattern such as '*warbler*' stands for many"
+    FIND_AGAIN = "find the duplicates again"
+    EDIT_PLAN = "correct the plan, or find the duplicates again; nothing was changed"
+    OTHER_HOLDING_FOLDER = "choose another holding folder"
+    HOLD_INSTEAD = "move it to a holding folder instead"
+    RESUME_OR_UNDO = "run again, or undo, once that is fixed"
+
+
 class RetrievalError(Exception):
-    """Base of everything this library raises on purpose."""
+    """Base of everything this library raises on purpose.
+
+    `what` says what happened and to which file; `remedy` what to do, with its `details` by name. The message is both.
+    """
+
+    def __init__(self, what: str, remedy: Remedy | None = None, **details: object) -> None:
+        super().__init__(what if remedy is None else f"{what}: {remedy.value.format_map(details)}")
+        self.what = what
+        self.remedy = remedy
+        self.details = details
 
 
 class ArchiveError(RetrievalError):

@@ -6,27 +6,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypedDict, Unpack, cast
 
-from retrieval.answer import Question, answer
-from retrieval.archive import check_root
+from retrieval.archive.walk import check_root
 from retrieval.catalogue.photos import Order
-from retrieval.choose import criteria
-from retrieval.dedupe.find import Findings, FindOptions, find
-from retrieval.dedupe.ignore import ignore, ignored
-from retrieval.embed import Embedder
-from retrieval.engines import choice
+from retrieval.dedupe.groups.find import Findings, FindOptions, find
+from retrieval.dedupe.groups.ignore import ignore, ignored
+from retrieval.embed.embedder import Embedder
+from retrieval.embed.prepare import Image
+from retrieval.engines import registry
 from retrieval.errors import FailureKind, ModelMismatchError
 from retrieval.filters import Filter
+from retrieval.indexing.update import Options, optimise, update
+from retrieval.indexing.verify import Verification, verify
 from retrieval.lock import writing
 from retrieval.manifest import Calibration, Manifest, Model, has_manifest
 from retrieval.models import zoo
 from retrieval.models.known import AUTO
-from retrieval.prepare import Image
+from retrieval.query.answer import Question, answer
+from retrieval.query.resolve import criteria
 from retrieval.records import Answer, Counts, Failure, ListedPhoto, ListedSpecies, Progress, Report
 from retrieval.search.measurement import Measurement
 from retrieval.search.status import IvfStatus
 from retrieval.store import Store
-from retrieval.update import Options, optimise, update
-from retrieval.verify import Verification, verify
 
 
 class EmbedderOptions(TypedDict, total=False):
@@ -74,11 +74,11 @@ class Index:
 
         With `precision` "int8" its network is calibrated on the first photos that are added.
         """
-        if options.get("precision") == choice.INT8:
-            choice.require_int8(options.get("engine", "auto"), options.get("device", "auto"))
+        if options.get("precision") == registry.INT8:
+            registry.require_int8(options.get("engine", "auto"), options.get("device", "auto"))
             plain: EmbedderOptions = {**options, "engine": "openvino", "device": "cpu", "precision": "fp32"}
             exact = Embedder(model, **plain)
-            Store.create(Path(folder), replace(exact.model, precision=choice.INT8), exact.head).close()
+            Store.create(Path(folder), replace(exact.model, precision=registry.INT8), exact.head).close()
             return cls.open(folder, **options)
         embedder = Embedder(model, **options)
         return cls(Store.create(Path(folder), embedder.model, embedder.head), embedder)
@@ -253,7 +253,7 @@ class Index:
     def thumbnail(self, path: Path) -> bytes | None:
         """Return a small JPEG of an indexed photo, made when it was indexed; None where there is none."""
         found = self._store.manifest.locate(path)
-        return self._store.likenesses.thumbnail(*found) if found else None
+        return self._store.matches.thumbnail(*found) if found else None
 
     def verify(
         self,

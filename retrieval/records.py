@@ -28,7 +28,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Preview:
     """What a picture looks like, kept small."""
 
     hash: bytes  # 8 bytes: perceptual, not cryptographic
@@ -126,7 +126,7 @@ class Outcome:
     mtime_ns: int
     content_hash: bytes | None  # SHA-256; None where the file could not be read
     facts: Facts | None = None
-    look: Look | None = None
+    preview: Preview | None = None
     embedding: Embedding | None = None
     failure: Failure | None = None
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.catalogue.database import Database, Transactions
-from retrieval.catalogue.different import Differences
-from retrieval.catalogue.likeness import Likenesses
+from retrieval.catalogue.ignored import IgnoredPairs
+from retrieval.catalogue.matches import Matches
 from retrieval.catalogue.photos import Photos
 from retrieval.catalogue.reader import Catalogue
-from retrieval.engines.kept import Kept
+from retrieval.engines.openvino.calibrated import Kept
 from retrieval.errors import IndexFormatError, IndexProblem
 from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
 from retrieval.manifest import MANIFEST_NAME, Manifest, Model, has_manifest
@@ -18,7 +18,7 @@ from retrieval.models.head import HEAD_NAME, Head
 from retrieval.records import Rows
 from retrieval.search.neighbours import Neighbours
 from retrieval.search.selection import Selection
-from retrieval.vectors import VectorFile
+from retrieval.search.vectors import VectorFile
 
 CATALOGUE_NAME = "catalogue.sqlite"
 VECTORS_NAME = "vectors.f16"
@@ -43,8 +43,8 @@ class Store:
         self.manifest = manifest
         self.database = Database(folder / CATALOGUE_NAME)
         self.catalogue = Catalogue(self.database)
-        self.likenesses = Likenesses(self.database)
-        self.differences = Differences(self.database)
+        self.matches = Matches(self.database)
+        self.ignored_pairs = IgnoredPairs(self.database)
         self.photos = Photos(self.database)
         self.vectors = VectorFile(folder / VECTORS_NAME, manifest.model.dimension)
         self.neighbours = Neighbours(folder, self.vectors)

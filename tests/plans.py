@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from retrieval.dedupe.plan import Action, Group, Kind, Member, Plan, PlannedFile
+from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan, PlannedFile
 
 NASTY = [
     "=1+1",

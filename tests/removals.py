@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from retrieval import Index
-from retrieval.dedupe.plan import Action, Group, Kind, Member, Plan, PlannedFile
+from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.store import Store
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from retrieval.catalogue.reader import in_use
-from retrieval.catalogue.tables import Base, ContentTable, LookTable, PhotoTable
+from retrieval.catalogue.tables import Base, ContentTable, PhotoTable, PreviewTable
 from retrieval.records import Outcome
 
 Values = dict[str, Any]
@@ -96,14 +96,14 @@ def _store_looks(
     connection: Connection, outcomes: Sequence[Outcome], contents: Mapping[bytes, Known], fresh: Collection[bytes]
 ) -> None:
     """Write what the batch's new contents look like."""
-    looks = {outcome.content_hash: outcome.look for outcome in outcomes if outcome.embedding}
+    previews = {outcome.content_hash: outcome.preview for outcome in outcomes if outcome.embedding}
     rows = [
-        {"content_id": contents[digest].id, "hash": look.hash, "thumbnail": look.thumbnail}
-        for digest, look in looks.items()
-        if digest in fresh and digest is not None and look is not None
+        {"content_id": contents[digest].id, "hash": preview.hash, "thumbnail": preview.thumbnail}
+        for digest, preview in previews.items()
+        if digest in fresh and digest is not None and preview is not None
     ]
     if rows:
-        connection.execute(insert(LookTable).prefix_with("OR REPLACE"), rows)
+        connection.execute(insert(PreviewTable).prefix_with("OR REPLACE"), rows)
 
 
 def _contents(connection: Connection, outcomes: Sequence[Outcome]) -> dict[bytes, Known]:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from retrieval.archive import Seen
+from retrieval.archive.walk import Seen
 from retrieval.catalogue import record, survey
 from retrieval.catalogue.database import Database
 from retrieval.catalogue.reader import count_vectors

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, select, update
 
-from retrieval.archive import Seen
+from retrieval.archive.walk import Seen
 from retrieval.catalogue.reader import below, in_use
 from retrieval.catalogue.tables import ContentTable, PhotoTable, SeenTable
 

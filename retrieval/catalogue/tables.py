@@ -89,7 +89,7 @@ class PhotoTable(Base):
     gone_at: Mapped[str | None] = mapped_column(Text)  # ISO 8601, UTC
 
 
-class LookTable(Base):
+class PreviewTable(Base):
     """What a content looks like."""
 
     __tablename__ = "look"
@@ -115,7 +115,7 @@ class ComparedTable(Base):
     rules: Mapped[int]
 
 
-class LikenessTable(Base):
+class MatchTable(Base):
     """Two contents that show the same picture."""
 
     __tablename__ = "likeness"
@@ -127,7 +127,7 @@ class LikenessTable(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
-class DifferentTable(Base):
+class IgnoredPairTable(Base):
     """Two contents, by SHA-256, that a person said are no duplicates."""
 
     __tablename__ = "different"

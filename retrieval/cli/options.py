@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from retrieval.errors import IndexNotFoundError
-from retrieval.escape import printable
 from retrieval.manifest import has_manifest
+from retrieval.text import printable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from retrieval.errors import CheckpointError
-from retrieval.escape import printable
 from retrieval.models import architecture, weightfile
 from retrieval.models.known import LabelKind
 from retrieval.models.transform import InputTransform
 from retrieval.models.vit import VisionTransformer, VitConfig, resize_position_table
+from retrieval.text import printable
 
 FORMAT_VERSION = "v0.8.4"  # of birder, whose file format `save` writes
 

@@ -9,7 +9,7 @@ import faiss
 from retrieval.durable import replacing
 from retrieval.errors import IndexFormatError
 from retrieval.search.codes import lists_of
-from retrieval.vectors import DERIVED, naming
+from retrieval.search.vectors import DERIVED, naming
 
 Digest = str  # SHA-256, in hexadecimal digits
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from retrieval.durable import replacing
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
+from retrieval.search.vectors import HalfVectors, naming
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import HalfVectors, naming
 
 Search = Callable[[Vectors, int], exact.Found]
 Recalls = NDArray[np.float64]  # (sample,), 0 to 1

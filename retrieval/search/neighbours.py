@@ -20,8 +20,8 @@ from retrieval.search.measurement import SAMPLE, Measurement
 from retrieval.search.opened import OpenedIvf
 from retrieval.search.selection import Selection
 from retrieval.search.status import IvfStatus
+from retrieval.search.vectors import DERIVED, HalfVectors, VectorFile
 from retrieval.search.wishes import K, Wishes
-from retrieval.vectors import DERIVED, HalfVectors, VectorFile
 
 if TYPE_CHECKING:
     from retrieval.search.gpu import GpuFlat

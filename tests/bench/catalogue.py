@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from catalogue_rows import ROOT, Shape, fill
 
-from retrieval.archive import Seen
+from retrieval.archive.walk import Seen
 from retrieval.catalogue.run import Run
 from retrieval.catalogue.survey import Scope
-from retrieval.records import Embedding, Facts, Look, Outcome, Prediction, Source
+from retrieval.records import Embedding, Facts, Outcome, Prediction, Preview, Source
 from retrieval.store import Store
 
 BATCH = 500  # records of an insert
@@ -156,8 +156,8 @@ def outcome(row: int, draw: np.random.Generator) -> Outcome:
     source = Source(ROOT, f"bench/{row}", 1, 1)
     predictions = (Prediction("species 001", 0.5),)
     embedding = Embedding(np.empty(0, np.float32), 1.0, predictions)
-    facts, look = Facts("JPEG", 6000, 4000), Look(draw.bytes(8), b"")
-    return Outcome(source, Path(source.relative), 1, 1, draw.bytes(32), facts, look, embedding)
+    facts, preview = Facts("JPEG", 6000, 4000), Preview(draw.bytes(8), b"")
+    return Outcome(source, Path(source.relative), 1, 1, draw.bytes(32), facts, preview, embedding)
 
 
 def forgetful(store: Store) -> None:

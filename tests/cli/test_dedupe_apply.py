@@ -8,7 +8,7 @@ from photos import photo
 from removals import Library, group, plan, tree
 
 from retrieval.cli import main
-from retrieval.dedupe import plan_file
+from retrieval.dedupe.plan import plan_file
 from retrieval.lock import writing
 
 
@@ -127,7 +127,7 @@ def test_another_writer(library):
 def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(library, monkeypatch):
     import signal
 
-    from retrieval.dedupe import transfer
+    from retrieval.dedupe.run import transfer
 
     real = transfer.move
 

@@ -21,8 +21,8 @@ from retrieval.search.ivf import IvfIndex
 from retrieval.search.ivf_check import contents
 from retrieval.search.measurement import LeaveOneOut, Measurement, assured
 from retrieval.search.subset import Subset
+from retrieval.search.vectors import HalfVectors
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import HalfVectors
 
 Clustered = Callable[..., HalfVectors]
 D = 16

@@ -19,8 +19,8 @@ from retrieval.search.ivf import IvfIndex
 from retrieval.search.measurement import LeaveOneOut
 from retrieval.search.neighbours import Neighbours
 from retrieval.search.status import IvfStatus
+from retrieval.search.vectors import HalfVectors, VectorFile
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import HalfVectors, VectorFile
 
 Clustered = Callable[..., HalfVectors]
 D = 16

@@ -9,10 +9,10 @@ from retrieval.cli import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from retrieval.cli.dedupe.apply import amount, undo_command
 from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option
 from retrieval.cli.progress import shown
-from retrieval.escape import printable
+from retrieval.text import printable
 
 if TYPE_CHECKING:
-    from retrieval.dedupe.report import RunReport
+    from retrieval.dedupe.run.report import RunReport
 
 
 @click.command()
@@ -39,7 +39,7 @@ def command(run: str | None, dry_run: bool, strict: bool, index_folder: str | No
 
 def put_back(folder: Path, run: str | None, *, dry_run: bool, progress: Any) -> "RunReport":
     """Undo the run."""
-    from retrieval.dedupe.undo import undo
+    from retrieval.dedupe.run.undo import undo
     from retrieval.store import Store
 
     store = Store.open(folder)

@@ -1,0 +1,1 @@
+"""Groups of duplicates: which files belong together, and which one stays."""

@@ -1,0 +1,45 @@
+"""What a person said are no duplicates: remembered by content, so that it outlives moves, names and new indexing."""
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from pathlib import Path
+
+from retrieval.archive.content import read_file
+from retrieval.errors import DedupeError, PhotoError
+from retrieval.lock import writing
+from retrieval.store import Store
+
+Pair = tuple[bytes, bytes]  # SHA-256
+
+
+def ignore(store: Store, photos: Sequence[Path], *, take_back: bool = False) -> int:
+    """Remember that photos all differ, or take that back; return how many pairs that changed.
+
+    Raises DedupeError for a file that cannot be read, or two with the same bytes.
+    """
+    hashes = [_hash(path) for path in photos]
+    pairs: list[Pair] = []
+    for (one, first), (other, second) in combinations(zip(photos, hashes, strict=True), 2):
+        if first == second:
+            raise DedupeError(f"{one} and {other} have the same bytes: they are one photo twice")
+        pairs.append((first, second))
+    with writing(store.folder):
+        return store.ignored_pairs.allow(pairs) if take_back else store.ignored_pairs.deny(pairs)
+
+
+def ignored(store: Store) -> Iterable[tuple[list[Path], list[Path]]]:
+    """Yield the pairs: for each photo the files that have its content now."""
+    for first, second in store.ignored_pairs.denied():
+        yield _files(store, first), _files(store, second)
+
+
+def _hash(path: Path) -> bytes:
+    try:
+        return read_file(path).hash
+    except PhotoError as error:
+        raise DedupeError(f"{path}: {error.reason}") from error
+
+
+def _files(store: Store, digest: bytes) -> list[Path]:
+    found = store.matches.with_hash(digest)
+    return [store.manifest.path_of(copy.root, copy.relative) for copy in found]

@@ -1,0 +1,1 @@
+"""The plan that a person reads and edits, as records, files and a page."""

@@ -1,0 +1,128 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from retrieval.dedupe.run.journal import Journal, find_journal, journals
+from retrieval.dedupe.run.records import Mode, State, Step
+from retrieval.dedupe.run.transfer import Imprint
+from retrieval.errors import RunError
+
+WAS = Imprint(10, 1_600_000_000_123_456_789, 0o644, 42, "ab" * 32)
+STEP = Step(1, 1, 1, 7, Mode.MOVE, Path("/a/b.jpg"), Path("/held/b.jpg"), Path("/a/kept.jpg"), True, WAS)
+
+
+def reread(journal: Journal) -> Journal:
+    found = Journal.read(journal.path)
+    assert found is not None
+    return found
+
+
+def test_a_journal_reads_back_what_was_written(tmp_path):
+    odd = replace(
+        STEP, path=Path(os.fsdecode(b"/a/\xff\n\xe2\x80\xa8.jpg")), number=2, unit=2, to=None, mode=Mode.TRASH
+    )
+    with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
+        journal.folder(Path("/held"))
+        journal.begin(STEP)
+        journal.done(1)
+        journal.begin(odd)
+        journal.done(2, Path("/trash/x"))
+        journal.mark(1, State.UNDOING)
+        journal.end()
+    found = reread(journal)
+    assert (found.header, found.folders, found.ended, found.undo_begun) == (journal.header, [Path("/held")], True, True)
+    assert found.steps == {1: STEP, 2: replace(odd, to=Path("/trash/x"))}
+    assert found.states == {1: State.UNDOING, 2: State.DONE}
+
+
+def test_runs_of_one_second_get_numbers_and_stay_in_order(tmp_path, monkeypatch):
+    made = []
+    for _ in range(12):
+        with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
+            made.append(journal.header.run)
+    assert [journal.header.run for journal in journals(tmp_path)] == made
+    assert len(set(made)) == 12
+    assert find_journal(tmp_path, None).header.run == made[-1]
+    assert find_journal(tmp_path, made[3]).header.run == made[3]
+    with pytest.raises(RunError, match=f"no run nonsense.*{made[-1]}"):
+        find_journal(tmp_path, "nonsense")
+
+
+def test_no_run_at_all(tmp_path):
+    assert list(journals(tmp_path)) == []
+    with pytest.raises(RunError, match="nothing to undo"):
+        find_journal(tmp_path, None)
+
+
+def test_a_torn_last_line_is_as_if_never_written_wherever_it_tears(tmp_path):
+    with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
+        journal.begin(STEP)
+        whole = journal.path.read_bytes()
+        journal.done(1)
+    full = journal.path.read_bytes()
+    for cut in range(len(whole), len(full)):
+        journal.path.write_bytes(full[:cut])
+        found = reread(journal)
+        assert found.states == {1: State.BEGUN}
+        found.mark(1, State.VOID)  # what comes next begins a line of its own
+        found.close()
+        assert reread(journal).states == {1: State.VOID}
+
+
+def test_a_journal_killed_before_its_first_line_is_no_run(tmp_path):
+    with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
+        pass
+    journal.path.write_bytes(journal.path.read_bytes()[:20])
+    assert Journal.read(journal.path) is None
+    assert list(journals(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"nonsense", b"[]", b"{}", b'{"do": "done", "step": 9, "to": null}', b'{"do": "explode", "step": 1}', b"\xff"],
+)
+def test_anything_else_that_is_broken_is_an_error_that_names_the_line(tmp_path, line):
+    with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
+        journal.begin(STEP)
+    with journal.path.open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(RunError, match="line 3"):
+        Journal.read(journal.path)
+
+
+def test_foreign_and_future_files_are_refused(tmp_path):
+    path = tmp_path / "runs" / "x.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"some": "thing"}\n')
+    with pytest.raises(RunError, match="no journal"):
+        Journal.read(path)
+    with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
+        pass
+    path.write_bytes(journal.path.read_bytes().replace(b'"format": 1', b'"format": 2'))
+    with pytest.raises(RunError, match="upgrade"):
+        Journal.read(path)
+
+
+def test_a_unit_is_open_until_all_of_its_steps_are_done(tmp_path):
+    first, second = replace(STEP, of=2), replace(STEP, number=2, of=2)
+    with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
+        journal.begin(first)
+        journal.done(1)
+        assert journal.open_steps() == [first]
+        journal.begin(second)
+        assert reread(journal).open_steps() == [second, first]
+        journal.done(2)
+        assert reread(journal).open_steps() == []
+        journal.mark(2, State.UNDOING)
+        assert reread(journal).open_steps() == []  # from here on it is undo's
+
+
+def test_what_was_deleted_is_not_open(tmp_path):
+    first, second = replace(STEP, of=2, mode=Mode.DELETE), replace(STEP, number=2, of=2, mode=Mode.DELETE)
+    with Journal.create(tmp_path, Mode.DELETE, "plan", {}) as journal:
+        journal.begin(first)
+        journal.done(1)
+        journal.begin(second)
+        assert journal.open_steps() == [second]
