@@ -73,7 +73,7 @@ class _Run:
 
     def __init__(self, store: Store, plan: Plan, options: ApplyOptions, report: RunReport) -> None:
         self._store = store
-        self._digest = _digest(plan, options)
+        self._digest = digest(plan, options)
         self._options = options
         self._report = report
         self._journal: Journal | None = None
@@ -222,7 +222,7 @@ class _Run:
         return self._journal
 
 
-def _digest(plan: Plan, options: ApplyOptions) -> str:
+def digest(plan: Plan, options: ApplyOptions) -> str:
     """Tell a plan and what is wished of it from others."""
     told = (plan.groups, options.mode.value, options.to, sorted(options.kinds))
     return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
