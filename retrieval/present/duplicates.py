@@ -7,10 +7,10 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from retrieval.dedupe.plan import totals, words
+from retrieval.dedupe.plan import totals
 from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.present.answers import render, shown
-from retrieval.text import csv_line, dump_json, printable, tsv_line
+from retrieval.text import csv_line, dump_json, format_count, format_size, printable, tsv_line
 
 COLUMNS = ("kind", "group", "keeper", "member", "action", "cosine", "score", "reason", "why")
 KIND_NAMES = {
@@ -31,7 +31,7 @@ def summary(plan: Plan, apart: Sequence[Group] = (), *, width: int | None = None
     kept = {kind: counts for kind, counts in tallies.items() if kind in totals.APART}
     text = render(_tally_table(offered), width) if offered else "no duplicates found\n"
     for kind, counts in kept.items():
-        files = f"{words.count(counts.files, 'file')} in {words.count(counts.groups, 'group')}"
+        files = f"{format_count(counts.files, 'file')} in {format_count(counts.groups, 'group')}"
         removed = f", {counts.removed:,} to remove" if counts.removed else ", kept"
         text += f"{KIND_NAMES[kind]}: {files}{removed}\n"
     return text
@@ -44,12 +44,12 @@ def _tally_table(tallies: dict[Kind, totals.Tally]) -> Table:
     columns = {
         "groups": f"{total.groups:,}",
         "to remove": f"{total.removed:,}",
-        "to win": words.size(total.removed_bytes),
+        "to win": format_size(total.removed_bytes),
     }
     for name, footer in columns.items():
         table.add_column(name, footer=footer, justify="right")
     for kind, counts in tallies.items():
-        table.add_row(KIND_NAMES[kind], f"{counts.groups:,}", f"{counts.removed:,}", words.size(counts.removed_bytes))
+        table.add_row(KIND_NAMES[kind], f"{counts.groups:,}", f"{counts.removed:,}", format_size(counts.removed_bytes))
     return table
 
 
@@ -153,7 +153,7 @@ def _group_table(group: Group, relative: bool, width: int | None) -> str:
             "remove" if member.action == Action.REMOVE else "keep",
             "" if member.cosine is None else f"{member.cosine:.3f}",
             f"{member.score:.3f}",
-            words.size(member.file.size),
+            format_size(member.file.size),
             printable(member.reason),
             printable(shown(member.file.path, relative)),
         )

@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from retrieval.archive.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
-from retrieval.dedupe.plan import words
 from retrieval.dedupe.plan.records import PlannedFile
 from retrieval.errors import QueryError
+from retrieval.text import format_count, format_megapixels, format_size
 
 # What `--keep` takes, and what each prefers.
 RULES = {
@@ -53,7 +53,7 @@ class Candidate:
         """Name what is known of it beside its pixels."""
         known = {"date": self.file.taken_at, "place": self.has_place, "camera": self.camera, "lens": self.lens}
         names = tuple(name for name, value in known.items() if value)
-        return (*names, words.count(self.sidecars, "sidecar")) if self.sidecars else names
+        return (*names, format_count(self.sidecars, "sidecar")) if self.sidecars else names
 
     @property
     def richness(self) -> int:
@@ -161,7 +161,7 @@ def _path_rank(candidate: Candidate, folder: str) -> int:
 _RANKS: dict[str, Callable[[Candidate, str], int]] = {
     "raw": lambda candidate, _: 0 if candidate.is_raw else 1 if candidate.has_raw else 2,
     "format": _format_rank,
-    "resolution": lambda candidate, _: -words.pixels(candidate.file),
+    "resolution": lambda candidate, _: -candidate.file.pixels,
     "bytes": lambda candidate, _: -candidate.file.size,
     "metadata": lambda candidate, _: -candidate.richness,
     "oldest": lambda candidate, _: candidate.file.mtime_ns,
@@ -173,12 +173,12 @@ _RANKS: dict[str, Callable[[Candidate, str], int]] = {
 
 
 def _resolution_words(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> str:
-    theirs = [words.pixels(other.file) for other in beaten]
-    return _against(words.pixels(keeper.file), theirs, words.megapixels, "pixels")
+    theirs = [other.file.pixels for other in beaten]
+    return _against(keeper.file.pixels, theirs, format_megapixels, "pixels")
 
 
 def _bytes_words(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> str:
-    return _against(keeper.file.size, [other.file.size for other in beaten], words.size, "bytes")
+    return _against(keeper.file.size, [other.file.size for other in beaten], format_size, "bytes")
 
 
 def _against(mine: int, theirs: Sequence[int], say: Callable[[int], str], unit: str) -> str:
@@ -191,8 +191,8 @@ def _against(mine: int, theirs: Sequence[int], say: Callable[[int], str], unit: 
 
 
 def _time_words(keeper: Candidate, beaten: Sequence[Candidate], comparative: str) -> str:
-    mine = words.changed(keeper.file)
-    nearest = min((words.changed(other.file) for other in beaten), key=lambda time: abs(time - mine))
+    mine = keeper.file.changed_at
+    nearest = min((other.file.changed_at for other in beaten), key=lambda time: abs(time - mine))
     if mine.date() != nearest.date():
         return f"{comparative}: {mine:%Y-%m-%d} against {nearest:%Y-%m-%d}"
     return f"{comparative} by {abs(mine - nearest)}"

@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from retrieval.dedupe.plan import totals, words
+from retrieval.dedupe.plan import totals
 from retrieval.dedupe.plan.page_assets import SCRIPT, STYLE
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.durable import replacing
 from retrieval.errors import PhotoError, PlanError
-from retrieval.text import printable
+from retrieval.text import format_count, format_size, printable
 
 Thumbnails = Callable[[Path], bytes | None]
 
@@ -62,7 +62,7 @@ def chunks(plan: Plan, thumbnails: Thumbnails, *, limit: int | None = None) -> I
         for group in groups[:left]:
             yield from _group(group, thumbnails)
         if len(groups) > left:
-            more = words.count(len(groups) - left, "group")
+            more = format_count(len(groups) - left, "group")
             yield f'<p class="more">{more} more: not on this page, but in the plan.</p>\n'
         left = max(left - len(groups), 0)
         yield "</section>\n"
@@ -87,7 +87,7 @@ def _policy() -> str:
 
 def _head(plan: Plan, tallies: dict[Kind, totals.Tally]) -> str:
     total = sum((tallies[kind] for kind in tallies if kind in REMOVABLE), totals.Tally())
-    found = f"{words.count(total.removed, 'file')} to remove, {words.size(total.removed_bytes)} to win"
+    found = f"{format_count(total.removed, 'file')} to remove, {format_size(total.removed_bytes)} to win"
     made = f"Planned {plan.created_at[:16].replace('T', ' ')} from {plan.index}."
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -110,7 +110,7 @@ def _head(plan: Plan, tallies: dict[Kind, totals.Tally]) -> str:
 
 def _summary(tallies: dict[Kind, totals.Tally], total: totals.Tally) -> str:
     def cells(counts: totals.Tally) -> str:
-        numbers = (f"{counts.groups:,}", f"{counts.files:,}", f"{counts.removed:,}", words.size(counts.removed_bytes))
+        numbers = (f"{counts.groups:,}", f"{counts.files:,}", f"{counts.removed:,}", format_size(counts.removed_bytes))
         return "".join(f"<td>{number}</td>" for number in numbers)
 
     rows = "".join(
@@ -146,7 +146,7 @@ def _section_head(kind: Kind, groups: int) -> str:
 
 def _group(group: Group, thumbnails: Thumbnails) -> Iterator[str]:
     counts = totals.of_group(group)
-    win = f"{words.size(counts.removed_bytes)} to win" if counts.removed else "nothing to remove"
+    win = f"{format_size(counts.removed_bytes)} to win" if counts.removed else "nothing to remove"
     heading = f"<h3><span>Group {group.number}</span><span>{win}</span></h3>"
     yield f'<article class="group">\n{heading}\n<div class="files">\n'
     yield _figure(group.keeper, _keeper_words(group), thumbnails, keeper=True)
@@ -185,7 +185,7 @@ def _picture(path: Path, thumbnails: Thumbnails) -> str:
 
 def _facts(file: PlannedFile) -> str:
     sides = f"{file.width} × {file.height}" if file.width and file.height else "unknown pixels"
-    return " · ".join((sides, words.size(file.size), *([_escaped(file.format)] if file.format else [])))
+    return " · ".join((sides, format_size(file.size), *([_escaped(file.format)] if file.format else [])))
 
 
 def _keeper_words(group: Group) -> tuple[str, str]:

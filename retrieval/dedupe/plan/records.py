@@ -1,6 +1,7 @@
 """What `find` proposes and `apply` carries out: groups of files around the one that stays. Plain records."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -37,7 +38,17 @@ class PlannedFile:
     width: int | None = None  # pixels, upright
     height: int | None = None
     taken_at: str | None = None  # ISO 8601
-    protected: bool = False  # in a --reference folder: never touched
+    protected: bool = False  # in a reference folder: never touched
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels it has; 0 where that is unknown."""
+        return (self.width or 0) * (self.height or 0)
+
+    @property
+    def changed_at(self) -> datetime:
+        """When it was last changed, in UTC: the same on every machine."""
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.mtime_ns // 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from typing import Any
 
 from retrieval.dedupe.plan.rows import Fields
 from retrieval.errors import PlanError
-from retrieval.text import csv_line
+from retrieval.text import is_formula, json_cell
 
 COLUMNS = (
     *("group", "kind", "role", "action", "path", "reason", "cosine", "score", "width", "height", "bytes", "taken_at"),
@@ -34,7 +34,6 @@ COLUMNS = (
 _NEEDED = ("group", "kind", "role", "action", "path", "bytes", "moves_along", "protected", "sha256", "mtime_ns")
 _TEXTS = ("path", "reason", "taken_at", "format", "sha256", "compared_with")
 _HEADING = "retrieval plan "  # then JSON
-_FORMULA_STARTS = tuple("=+-@'\"＝＋－＠")
 _VALUE = re.compile("[0-9.,]+e[0-9]+|true|false", re.IGNORECASE)  # to a spreadsheet, though it has letters
 _FLAGS = {"": False, "no": False, "false": False, "0": False, "yes": True, "true": True, "1": True}
 # Separators, and whether each line is one cell by them, commas and all.
@@ -50,7 +49,9 @@ def lines(about: Fields, rows: Iterable[Fields]) -> Iterator[bytes]:
 
 
 def _line(cells: Iterable[str]) -> bytes:
-    return csv_line(cells).encode("utf-8")
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode("utf-8")
 
 
 def _cell(name: str, value: Any) -> str:
@@ -61,19 +62,15 @@ def _cell(name: str, value: Any) -> str:
     if name in _TEXTS:
         return _safe(value)
     if name == "moves_along":
-        return _json(value)
+        return json_cell(value)
     return _safe(f"{value} ns") if name == "mtime_ns" else str(value)
 
 
 def _safe(text: str) -> str:
     """Leave a text as it is where no spreadsheet would change it."""
     plain = text.isprintable() and text == text.strip() and any(char.isalpha() for char in text)
-    return text if plain and not text.startswith(_FORMULA_STARTS) and not _VALUE.fullmatch(text) else _json(text)
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(value)
+    changed = not plain or text.startswith(("'", '"')) or is_formula(text) or _VALUE.fullmatch(text)
+    return json_cell(text) if changed else text
 
 
 def read(data: bytes, path: Path) -> tuple[Fields, Iterator[tuple[str, Fields]]]:
