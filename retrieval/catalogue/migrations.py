@@ -125,6 +125,22 @@ STEPS: tuple[Step, ...] = (
                 WHERE latitude IS NOT NULL""",
         ),
     ),
+    (
+        "previews, and hashes of older rules",
+        (
+            "ALTER TABLE look RENAME TO preview",
+            # Contents whose perceptual hashes are to be computed again, by ranges of their ids.
+            """CREATE TABLE outdated_hash (
+                first_id INTEGER PRIMARY KEY,
+                last_id INTEGER NOT NULL,
+                rules INTEGER NOT NULL,
+                CHECK (first_id <= last_id)
+            )""",
+            # All that there are. The last id is found at once; rehashing a million takes long, and is left to a run.
+            """INSERT INTO outdated_hash
+                SELECT 0, last_id, 1 FROM (SELECT max(content_id) AS last_id FROM preview) WHERE last_id IS NOT NULL""",
+        ),
+    ),
 )
 
 

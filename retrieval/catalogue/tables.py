@@ -92,10 +92,22 @@ class PhotoTable(Base):
 class PreviewTable(Base):
     """What a content looks like."""
 
-    __tablename__ = "look"
+    __tablename__ = "preview"
     content_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
     hash: Mapped[bytes] = mapped_column(LargeBinary)  # perceptual, 8 bytes
     thumbnail: Mapped[bytes] = mapped_column(LargeBinary)  # JPEG
+
+
+class OutdatedHashTable(Base):
+    """A range of contents whose perceptual hashes are of older rules; see decode.preview. No row: all are up to date.
+
+    A range, since a column of the preview would stand behind its thumbnail: every look at it would read all of that.
+    """
+
+    __tablename__ = "outdated_hash"
+    first_id: Mapped[int] = mapped_column(primary_key=True)  # of contents
+    last_id: Mapped[int]  # included
+    rules: Mapped[int]
 
 
 class SketchTable(Base):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Select, func, select
 
 from retrieval.catalogue.database import Transactions
-from retrieval.catalogue.tables import ContentTable, IgnoredPairTable, MatchTable, PreviewTable
+from retrieval.catalogue.tables import ContentTable, IgnoredPairTable, MatchTable, OutdatedHashTable, PreviewTable
 
 Pairs = set[tuple[int, int]]  # of contents, in both orders
 
@@ -18,17 +18,27 @@ class Trait(NamedTuple):
 
     content: int
     digest: bytes  # SHA-256
-    preview_hash: bytes | None  # perceptual, 8 bytes; None for what was indexed before there were looks
+    preview_hash: bytes | None  # perceptual, 8 bytes; None for what was indexed before there were previews
+    outdated_rules: int | None  # of the hash; None: the present ones
     camera: str | None
     taken_at: datetime | None
 
 
 def traits(database: Transactions, rows: Sequence[int]) -> dict[int, Trait]:
     """Return the traits of vector rows."""
-    content = ContentTable
+    content, outdated = ContentTable, OutdatedHashTable
     query = (
-        select(content.vector_row, content.id, content.hash, PreviewTable.hash, content.camera, content.taken_at)
+        select(
+            content.vector_row,
+            content.id,
+            content.hash,
+            PreviewTable.hash,
+            outdated.rules,
+            content.camera,
+            content.taken_at,
+        )
         .outerjoin_from(content, PreviewTable, PreviewTable.content_id == content.id)
+        .outerjoin(outdated, content.id.between(outdated.first_id, outdated.last_id))
         .where(content.vector_row.in_(_each(rows)))
     )
     with database.transaction() as connection:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.archive.walk import Walk, check_root, excluder, relative_to
+from retrieval.catalogue.rehash import rehash
 from retrieval.catalogue.run import Run
 from retrieval.catalogue.survey import Scope, Settled
 from retrieval.embed.embedder import Embedder
@@ -69,6 +70,7 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
                 store.neighbours.refresh(run.vectors(), store.catalogue.dead_rows())
             else:
                 optimise(store, None, options.memory_bytes)
+            rehash(store.database, options.progress)
             return tally.report(walks, run.gone(), embedder.passes - passes, time.monotonic() - started)
 
 

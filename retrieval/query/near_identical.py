@@ -120,6 +120,7 @@ class _Candidates:
         previews = b"".join(trait.preview_hash or bytes(8) for trait in traits)
         self._preview_hashes = np.frombuffer(previews, dtype=np.uint64)
         self._has_hash = np.array([trait.preview_hash is not None for trait in traits], dtype=bool)
+        self._hash_rules = np.array([trait.outdated_rules or 0 for trait in traits])  # 0: the present ones
         self._times = np.array([_local_s(trait.taken_at) for trait in traits], dtype=np.float64)
         cameras = {trait.camera: number for number, trait in enumerate(traits)}
         self._cameras = np.array([cameras[trait.camera] if trait.camera else -1 for trait in traits])
@@ -128,7 +129,8 @@ class _Candidates:
         """Which rows are near-identical to one of them, by hash or as frames of one burst."""
         cosines = self._vectors @ self._vectors[place]
         bits = np.bitwise_count(self._preview_hashes ^ self._preview_hashes[place])
-        previews = self._has_hash & self._has_hash[place] & (bits <= HASH_BITS) & (cosines >= HASH_COSINE)
+        previews = self._has_hash & self._has_hash[place] & (self._hash_rules == self._hash_rules[place])
+        previews &= (bits <= HASH_BITS) & (cosines >= HASH_COSINE)
         same_camera = (self._cameras == self._cameras[place]) & (self._cameras >= 0)
         moments = np.abs(self._times - self._times[place]) <= BURST_S  # never where a time is not known
         found: NDArray[np.bool_] = previews | (same_camera & moments & (cosines >= BURST_COSINE))

@@ -123,7 +123,7 @@ def inserts(store: Store, plain: sqlite3.Connection, rows: int, draw: np.random.
         line(f"insert of {BATCH} records", ours, theirs, times=8)
     with plain:
         plain.execute("DELETE FROM photo WHERE path >= x'62656e63682f' AND path < x'62656e636830'")
-        plain.execute("DELETE FROM look WHERE content_id IN (SELECT id FROM content WHERE vector_row >= ?)", (rows,))
+        plain.execute("DELETE FROM preview WHERE content_id IN (SELECT id FROM content WHERE vector_row >= ?)", (rows,))
         plain.execute("DELETE FROM content WHERE vector_row >= ?", (rows,))
 
 

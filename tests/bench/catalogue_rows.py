@@ -104,7 +104,7 @@ def _insert(path: Path, rows: int, seed: int, labels: tuple[str, ...], species: 
             "VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
             photos,
         )
-        connection.executemany("INSERT INTO look VALUES (?, ?, x'')", previews)
+        connection.executemany("INSERT INTO preview VALUES (?, ?, x'')", previews)
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

@@ -103,7 +103,7 @@ def test_looks(store):
 
 def test_contents_without_a_look(store):
     with store.database.transaction() as connection:
-        connection.exec_driver_sql("DELETE FROM look")
+        connection.exec_driver_sql("DELETE FROM preview")
     by_name = contents(store)
     found = store.matches.without_preview().tolist()
     assert sorted(found) == sorted(set(by_name.values()))

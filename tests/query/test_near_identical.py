@@ -40,9 +40,9 @@ def made(folder, vectors, traits):
                 "UPDATE content SET camera = ?, taken_at = ? WHERE vector_row = ?", (camera, time, row)
             )
             change = (
-                "DELETE FROM look WHERE content_id = ?"
+                "DELETE FROM preview WHERE content_id = ?"
                 if preview is None
-                else "UPDATE look SET hash = ? WHERE content_id = ?"
+                else "UPDATE preview SET hash = ? WHERE content_id = ?"
             )
             connection.exec_driver_sql(change, (row + 1,) if preview is None else (preview, row + 1))
     database.close()

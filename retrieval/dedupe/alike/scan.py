@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from retrieval.archive.content import read_file
 from retrieval.catalogue.matches import Ids, Match
+from retrieval.catalogue.rehash import rehash
 from retrieval.decode.photo import decode
 from retrieval.decode.prefetch import prefetch
 from retrieval.decode.preview import make_preview
@@ -45,6 +46,7 @@ class Scan:
 
     def _update(self) -> int:
         self._known.forget_absent(RULES)
+        rehash(self._store.database, self._progress)
         self._look()
         self._sketch()
         fresh = self._known.uncompared(RULES)
