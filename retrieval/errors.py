@@ -13,6 +13,7 @@
     │   ├── IndexLockedError    another process is writing
     │   └── ModelMismatchError  made with other weights, precision or input size
     ├── QueryError              a question that has no answer: k below 1, an empty list of images
+    ├── StorageError            a file cannot be written: the disk is full or read-only; an OSError, too
     └── DedupeError
         ├── PlanError           a plan that cannot be read, or contradicts itself
         └── RunError            a run over files that cannot begin, go on or be undone
@@ -23,6 +24,7 @@ are translated where they are met: Pillow's in `decode`, the hub's in `models.hu
 """
 
 from enum import Enum
+from pathlib import Path
 from typing import Literal
 
 FailureKind = Literal[
@@ -143,6 +145,17 @@ class ModelMismatchError(IndexProblem):
 
 class QueryError(RetrievalError):
     """A question that has no answer: k below 1, an empty list of images."""
+
+
+class StorageError(RetrievalError, OSError):
+    """A file cannot be written. `filename`, `errno` and `strerror` are those of the OSError that it comes from."""
+
+    def __init__(self, path: Path, errno: int | None, reason: str, remedy: Remedy | None) -> None:
+        super().__init__(f"{path} cannot be written: {reason}", remedy)
+        self.errno, self.strerror, self.filename = errno, reason, str(path)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class DedupeError(RetrievalError):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.durable import sync_folder
+from retrieval.durable import naming, sync_folder
 from retrieval.errors import IndexFormatError
 from retrieval.records import Vectors
 
@@ -114,17 +114,6 @@ class VectorFile:
                 sync_folder(self.path.parent)
             with file:
                 yield file
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An OSError of `write` or `fsync` does not say which file it was: add it, so that the message can."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
 
 
 def _write(file: FileIO, data: memoryview) -> None:
