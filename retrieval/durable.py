@@ -5,9 +5,10 @@ import errno
 import hashlib
 import os
 import re
-import secrets
+import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +73,21 @@ def naming(path: Path, partial: Path | None = None) -> Iterator[None]:
         raise StorageError(path, error.errno, error.strerror or str(error), remedy) from error
 
 
+@contextmanager
+def scratch_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Give a private folder inside `folder`, and remove it with what is left in it.
+
+    The caller holds the lock on `folder`: scratch folders of that name which killed processes left are removed first.
+    """
+    for left in folder.glob(f".{name}-*.scratch"):
+        if not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder, prefix=f".{name}-", suffix=".scratch", ignore_cleanup_errors=True
+    ) as made:
+        yield Path(made)
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what killed processes left while they replaced a file of an index; the caller holds the writer's lock.
 
@@ -116,7 +132,7 @@ def _create_private(path: Path, mode: int) -> tuple[Path, int | None]:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     while True:
-        partial = path.with_name(f"{_prefix(path)}{secrets.token_hex(8)}.partial")
+        partial = path.with_name(f"{_prefix(path)}{os.urandom(8).hex()}.partial")
         try:
             handle = os.open(partial, flags, mode)
         except FileExistsError:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.durable import remove_leftovers, replacing
+from retrieval.durable import remove_leftovers, replacing, scratch_folder
 from retrieval.errors import Remedy, RetrievalError, StorageError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions and locks")
@@ -186,6 +186,19 @@ def write_slowly(target: Path, begun, go_on) -> None:
         begun.set()
         assert go_on.wait(60)
         partial.write_text("slow")
+
+
+def test_a_scratch_folder_goes_with_what_is_in_it_and_with_what_a_killed_process_left(tmp_path):
+    (tmp_path / ".int8-abcdefgh.scratch").mkdir()
+    (tmp_path / ".int8-abcdefgh.scratch" / "int8.xml").write_text("half")
+    (tmp_path / "int8.xml").write_text("old")
+    with scratch_folder(tmp_path, "int8") as scratch:
+        assert names(tmp_path) == [scratch.name, "int8.xml"]
+        (scratch / "int8.xml").write_text("new")
+        (scratch / "int8.bin").write_text("new")
+        (scratch / "int8.xml").replace(tmp_path / "int8.xml")
+    assert names(tmp_path) == ["int8.xml"]
+    assert (tmp_path / "int8.xml").read_text() == "new"
 
 
 @posix

@@ -109,7 +109,7 @@ def test_readers_in_other_processes_work_while_a_writer_appends(file: VectorFile
         import sys
         from pathlib import Path
         import numpy as np
-        from retrieval.vectors import VectorFile
+        from retrieval.search.vectors import VectorFile
         file = VectorFile(Path(sys.argv[1]), 8)
         committed = file.read(4).copy()
         print("reading", flush=True)
@@ -142,7 +142,7 @@ def test_a_write_that_stops_early_is_taken_back(file: VectorFile) -> None:
         import resource, sys
         from pathlib import Path
         import numpy as np
-        from retrieval.vectors import VectorFile
+        from retrieval.search.vectors import VectorFile
         file = VectorFile(Path(sys.argv[1]), 8)
         file.append(np.eye(8, dtype=np.float32)[:3], at_row=0)
         resource.setrlimit(resource.RLIMIT_FSIZE, (5 * 16 + 7, resource.RLIM_INFINITY))
@@ -154,7 +154,7 @@ def test_a_write_that_stops_early_is_taken_back(file: VectorFile) -> None:
     output = subprocess.run(
         [sys.executable, "-c", program, str(file.path)], capture_output=True, text=True, check=True
     ).stdout
-    assert output.split() == ["OSError", str(file.path), str(3 * 16)]
+    assert output.split() == ["StorageError", str(file.path), str(3 * 16)]
     np.testing.assert_array_equal(file.read(3), np.eye(D)[:3])
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from retrieval.durable import replacing, sync_file, sync_folder
+from retrieval.durable import replacing, scratch_folder, sync_file, sync_folder
 from retrieval.engines.openvino.cache import Converted, facts_of, folder_of, forget_others, from_facts
 from retrieval.engines.openvino.calibrated import FACTS_NAME, GRAPH_NAMES, Kept
 from retrieval.engines.openvino.quiet import openvino
@@ -18,15 +18,15 @@ from retrieval.models.head import Head
 
 def keep(folder: Path, network: Converted, weights_sha256: str) -> Kept:
     """Write a calibrated network into an index's folder, durably, int8.json last. Raises OSError."""
-    partial = folder / "int8.partial.xml"
-    try:
-        openvino.save_model(network.model, partial, compress_to_fp16=False)
-    except RuntimeError as error:  # OpenVINO has no finer one
-        raise OSError(f"{partial} cannot be written: {error}") from error
-    for name in GRAPH_NAMES:
-        written = partial.with_suffix(Path(name).suffix)
-        sync_file(written)
-        written.replace(folder / name)
+    with scratch_folder(folder, "int8") as scratch:
+        try:
+            openvino.save_model(network.model, scratch / "int8.xml", compress_to_fp16=False)
+        except RuntimeError as error:  # OpenVINO has no finer one
+            raise OSError(f"{folder / GRAPH_NAMES[0]} cannot be written: {error}") from error
+        for name in GRAPH_NAMES:
+            written = scratch / f"int8{Path(name).suffix}"
+            sync_file(written)
+            written.replace(folder / name)
     sync_folder(folder)
     facts = facts_of(network, weights_sha256) | {"sha256": {name: sha256(folder / name) for name in GRAPH_NAMES}}
     with replacing(folder / FACTS_NAME) as file:
