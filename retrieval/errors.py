@@ -15,8 +15,9 @@
     ├── QueryError              a question that has no answer: k below 1, an empty list of images
     ├── StorageError            a file cannot be written: the disk is full or read-only; an OSError, too
     └── DedupeError
-        ├── PlanError           a plan that cannot be read, or contradicts itself
-        └── RunError            a run over files that cannot begin, go on or be undone
+        ├── PlanError           a plan that cannot be read or written, or contradicts itself
+        └── RunError            a run cannot start, resume or be undone, or must leave a file alone
+            └── JournalError    a run's journal cannot be written: nothing more may be changed
 
 Every error says what happened and to which file, and carries what to do about it as data (`Remedy`): the message gives
 that in the library's words, the command line in its own, with the names of its options. Exceptions of other libraries
@@ -75,10 +76,19 @@ class Remedy(Enum):
     CPU = "choose the CPU"
     LIST_SPECIES = "list the species that there are; a pattern such as '*warbler*' stands for many"
     FIND_AGAIN = "find the duplicates again"
+    UPGRADE_OR_FIND_AGAIN = "upgrade retrieval, or find the duplicates again"
     EDIT_PLAN = "correct the plan, or find the duplicates again; nothing was changed"
+    RESTORE_VALUE = "restore the original value, or delete the row"
+    RESTORE_COLUMNS = "restore them, or find the duplicates again; to see fewer columns, hide them"
+    OTHER_FILE_NAME = "choose another name, or delete that file first"
+    OTHER_MODE = "choose another way to remove the files"
     OTHER_HOLDING_FOLDER = "choose another holding folder"
     HOLD_INSTEAD = "move it to a holding folder instead"
+    EXACT_ONLY = "remove exact copies alone that way, or move the files to a holding folder"
     RESUME_OR_UNDO = "run again, or undo, once that is fixed"
+    MOUNT_AND_UNDO = "mount its disk, then undo again"
+    LIST_RUNS = "list the runs and choose one of them"
+    KEEP_RULES = "choose among {rules}"
 
 
 class RetrievalError(Exception):
@@ -159,15 +169,19 @@ class StorageError(RetrievalError, OSError):
 
 
 class DedupeError(RetrievalError):
-    """Duplicates cannot be found or dealt with."""
+    """Duplicates cannot be found or removed."""
 
 
 class PlanError(DedupeError):
-    """A plan of removals that cannot be read, or that contradicts itself."""
+    """A plan of removals cannot be read or written, or contradicts itself."""
 
 
 class RunError(DedupeError):
-    """A run that changes files cannot begin, go on or be undone."""
+    """A run that changes files cannot start, resume or be undone, or must leave a file alone."""
+
+
+class JournalError(RunError):
+    """The journal of a run cannot be written: nothing more may be changed."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -7,8 +7,8 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from retrieval.dedupe.plan import totals
-from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan, PlannedFile
+from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
+from retrieval.dedupe.plan.totals import Totals, totals_by_kind
 from retrieval.present.answers import render, shown
 from retrieval.text import csv_line, dump_json, format_count, format_size, printable, tsv_line
 
@@ -25,11 +25,11 @@ Row = tuple[Any, ...]
 
 
 def summary(plan: Plan, apart: Sequence[Group] = (), *, width: int | None = None) -> str:
-    """Count groups, files to remove and bytes to win by kind, and in all; `apart` are groups outside of the plan."""
-    tallies = totals.by_kind(chain(plan.groups, apart))
-    offered = {kind: counts for kind, counts in tallies.items() if kind not in totals.APART}
-    kept = {kind: counts for kind, counts in tallies.items() if kind in totals.APART}
-    text = render(_tally_table(offered), width) if offered else "no duplicates found\n"
+    """Count groups, files to remove and bytes to free, by kind and in all; `apart` are groups outside the plan."""
+    totals = totals_by_kind(chain(plan.groups, apart))
+    offered = {kind: counts for kind, counts in totals.items() if kind in REMOVABLE}
+    kept = {kind: counts for kind, counts in totals.items() if kind not in REMOVABLE}
+    text = render(_totals_table(offered), width) if offered else "no duplicates found\n"
     for kind, counts in kept.items():
         files = f"{format_count(counts.files, 'file')} in {format_count(counts.groups, 'group')}"
         removed = f", {counts.removed:,} to remove" if counts.removed else ", kept"
@@ -37,18 +37,18 @@ def summary(plan: Plan, apart: Sequence[Group] = (), *, width: int | None = None
     return text
 
 
-def _tally_table(tallies: dict[Kind, totals.Tally]) -> Table:
-    total = sum(tallies.values(), totals.Tally())
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=len(tallies) > 1)
+def _totals_table(totals: dict[Kind, Totals]) -> Table:
+    total = sum(totals.values(), Totals())
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=len(totals) > 1)
     table.add_column("kind", footer="together")
     columns = {
         "groups": f"{total.groups:,}",
         "to remove": f"{total.removed:,}",
-        "to win": format_size(total.removed_bytes),
+        "to free": format_size(total.removed_bytes),
     }
     for name, footer in columns.items():
         table.add_column(name, footer=footer, justify="right")
-    for kind, counts in tallies.items():
+    for kind, counts in totals.items():
         table.add_row(KIND_NAMES[kind], f"{counts.groups:,}", f"{counts.removed:,}", format_size(counts.removed_bytes))
     return table
 

@@ -41,7 +41,7 @@ PAIR = group(4, Kind.RAW_JPEG, "i.cr2", "i.jpg", action=Action.KEEP)
 
 def test_the_summary_counts_by_kind_and_together():
     lines = [" ".join(line.split()) for line in present.summary(plan(NEAR, EXACT), [BURST, PAIR]).splitlines()]
-    assert "kind groups to remove to win" in lines
+    assert "kind groups to remove to free" in lines
     assert "exact copies 1 1 999 bytes" in lines
     assert "near duplicates 1 2 2.4 GB" in lines
     assert "together 2 3 2.4 GB" in lines

@@ -175,7 +175,8 @@ def _check_targets(overwrite: bool, *files: Path | None) -> None:
 def _deliver(
     index: "Index", findings: "Findings", folder: Path, output: Path | None, html: Path | None, overwrite: bool
 ) -> None:
-    from retrieval.dedupe.plan import page, plan_file
+    from retrieval.dedupe.plan import plan_file
+    from retrieval.present import page
 
     plan = findings.plan
     if output is not None:

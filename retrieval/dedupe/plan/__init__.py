@@ -1,1 +1,1 @@
-"""The plan that a person reads and edits, as records, files and a page."""
+"""The plan of removals that a person reads and edits: its records, and how they are written as CSV or JSON."""

@@ -1,4 +1,4 @@
-"""What `find` proposes and `apply` carries out: groups of files around the one that stays. Plain records."""
+"""A plan of removals as plain records: groups of files, each around the file that stays."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,20 +7,20 @@ from pathlib import Path
 
 
 class Kind(StrEnum):
-    """Why files are in one group. The first three can be offered for removal; the others never are."""
+    """Why files are in one group."""
 
     EXACT = "exact"  # the same bytes
-    SAME_PIXELS = "same-pixels"  # the same picture to the last pixel, in other bytes: metadata, container
-    NEAR = "near"  # the same picture, edited, resized or recompressed
-    BURST = "burst"  # one camera, moments apart
-    RAW_JPEG = "raw+jpeg"  # one shot, two files
+    SAME_PIXELS = "same-pixels"  # the same pixels, in another container or with other metadata
+    NEAR = "near"  # the same picture: edited, resized or recompressed
+    BURST = "burst"  # taken by one camera moments apart
+    RAW_JPEG = "raw+jpeg"  # one shot in two files
 
 
-REMOVABLE = (Kind.EXACT, Kind.SAME_PIXELS, Kind.NEAR)
+REMOVABLE = (Kind.EXACT, Kind.SAME_PIXELS, Kind.NEAR)  # files of the other kinds are never removed
 
 
 class Action(StrEnum):
-    """What is to become of a file."""
+    """What to do with a file."""
 
     KEEP = "keep"
     REMOVE = "remove"
@@ -28,7 +28,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A photo file as it was when the plan was made: `apply` acts only if it still is."""
+    """A photo file as it was when the plan was made. A run skips it if it has changed since."""
 
     path: Path  # absolute
     size: int  # bytes
@@ -53,30 +53,30 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file that matches its group's keeper directly."""
+    """A file that matches the keeper of its group directly."""
 
     file: PlannedFile
     action: Action
-    reason: str  # how it is known to match, in words and numbers: "crop 12 %, mirrored, 84 inliers, correlation 0.97"
+    reason: str  # how it matches: "crop 12 %, mirrored, 84 inliers, correlation 0.97"; empty if nobody compared them
     cosine: float | None = None  # of the embeddings, -1 to 1
-    score: float = 1.0  # how surely it is the same picture, 0 to 1; 1 for exact and same-pixels
-    along: tuple[Path, ...] = ()  # the rest of its shot: RAW or JPEG twin and sidecars, which go wherever it goes
+    score: float = 1.0  # how certain the match is, 0 to 1; 1 for exact and same-pixels
+    along: tuple[Path, ...] = ()  # the rest of its shot, which moves along: its RAW or JPEG twin and sidecars
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A star: one file that stays, and those that match it."""
+    """One file that stays, and the files that match it."""
 
     number: int  # from 1, within the plan
     kind: Kind
     keeper: PlannedFile
-    why: str  # the keeper was chosen: "RAW", "more pixels: 24.0 against 2.1 megapixels", ...
+    why: str  # the keeper stays: "RAW", "24.0 megapixels against 2.1 megapixels", ...
     members: tuple[Member, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All groups, by kind and then by the keeper's path, and where they come from."""
+    """All groups, ordered by kind and then by the keeper's path, and what they were found with."""
 
     created_at: str  # ISO 8601
     index: Path

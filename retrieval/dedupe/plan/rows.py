@@ -1,6 +1,6 @@
-"""A plan as rows, one a file, and the way back: what edited rows mean, and which contradict themselves.
+"""A plan as rows, one a file, and back: what edited rows mean, and which contradict each other.
 
-How rows are spelled is left to `plan_file` (JSON) and `plan_table` (CSV); both hand over the same named fields.
+A row's fields are the same for CSV and JSON; how they are written is left to those formats.
 """
 
 import math
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, PlannedFile
-from retrieval.errors import PlanError
+from retrieval.errors import PlanError, Remedy
 
 Fields = dict[str, Any]
 Choice = TypeVar("Choice", Kind, Action)
@@ -23,18 +23,18 @@ _ALWAYS_CERTAIN = (Kind.EXACT, Kind.SAME_PIXELS)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One file of a plan file, as it stands there after a person has been at it."""
+    """One file of a plan, perhaps edited."""
 
     where: str  # "plan.csv, line 7", for messages
     group: int
     kind: Kind
     was_keeper: bool  # when the plan was made
-    compared_with: str  # sha256 of the keeper that `reason`, `cosine` and `score` speak of
-    member: Member  # of a keeper, the reason says why it was chosen
+    compared_with: str  # sha256 of the keeper that `reason`, `cosine` and `score` are about
+    member: Member  # a keeper's reason says why it stays
 
 
 def fields(group: Group) -> Iterator[Fields]:
-    """Spell a group out, its keeper first."""
+    """Yield the fields of each file of a group, the keeper first."""
     keeper = Member(group.keeper, Action.KEEP, group.why)
     for role, member in [(KEEPER, keeper), *((MEMBER, member) for member in group.members)]:
         file = member.file
@@ -61,11 +61,11 @@ def fields(group: Group) -> Iterator[Fields]:
 
 
 def row(given: Mapping[str, Any], where: str) -> Row:
-    """Check one file's fields; raise PlanError, naming the place, if they make no sense."""
+    """Check the fields of one file; raise PlanError, naming the place, if they are invalid."""
     kind = _one_of(Kind, given, "kind", where)
     role = given.get("role")
     if role not in (KEEPER, MEMBER):
-        raise PlanError(f"{where}: the role is {role!r}, not keeper or member: put it back, and change the action only")
+        raise PlanError(f"{where}: the role is {role!r}, not keeper or member", Remedy.RESTORE_VALUE)
     score = _number(given, "score", where)
     member = Member(
         file=_file(given, where),
@@ -76,16 +76,16 @@ def row(given: Mapping[str, Any], where: str) -> Row:
         along=_along(given, where),
     )
     if member.file.protected and member.action == Action.REMOVE:
-        raise PlanError(f"{where}: {member.file.path} is in a reference folder, never removed: set its action to keep")
+        raise PlanError(f"{where}: {member.file.path} is in a reference folder and cannot be removed: keep it")
     compared_with = _text(given, "compared_with", where) or ""
     return Row(where, _integer(given, "group", where, least=1), kind, role == KEEPER, compared_with, member)
 
 
 def groups(rows: Iterable[Row]) -> tuple[Group, ...]:
-    """Make groups of rows in any order; those of which only the keeper is left are dropped.
+    """Make groups from rows in any order, without those that have only a keeper left.
 
-    Raises PlanError for a file that is a member twice, a group of which no file stays, and one with two keepers or
-    kinds. The keeper of exact copies can be a member of a near group, and a burst says nothing of what becomes of it.
+    Raises PlanError for a file that is a member twice, and for a group that keeps no file or has two keepers or kinds.
+    The keeper of exact copies may be a member of a near group, and files of a burst may be in any other group.
     """
     gathered: dict[int, list[Row]] = {}
     seen: dict[tuple[Path, int | None], Row] = {}
@@ -97,24 +97,24 @@ def groups(rows: Iterable[Row]) -> tuple[Group, ...]:
         for place in places:
             first = seen.setdefault(place, row)
             if first is not row:
-                raise PlanError(f"{row.where}: {path} stands there already ({first.where}): delete one of the two")
+                raise PlanError(f"{row.where}: {path} is in the plan already ({first.where}): delete one of the two")
         gathered.setdefault(row.group, []).append(row)
     made = (_group(number, together) for number, together in gathered.items())
     return tuple(group for group in made if group.members)
 
 
 def _group(number: int, rows: list[Row]) -> Group:
-    """Settle who is keeper: the one that was, if it still stays; else the first that stays."""
+    """Choose the keeper: the one that it was, if it is still kept, otherwise the first file that is kept."""
     _check(number, rows)
     kept = [row for row in rows if row.member.action == Action.KEEP]
     if not kept:
-        advice = "set the action of the one that stays to keep, or delete all rows of the group"
-        raise PlanError(f"{rows[0].where}: no file of group {number} stays: {advice}")
+        raise PlanError(f"{rows[0].where}: group {number} keeps no file: keep one, or delete all of its rows")
     keeper = next((row for row in kept if row.was_keeper), kept[0])
     file = keeper.member.file
     for row in rows:
         if row.kind == Kind.EXACT and row.member.file.sha256 != file.sha256:
-            raise PlanError(f"{row.where}: not the bytes of its keeper, {file.path}, though the group is exact")
+            what = f"{row.where}: the group is exact, but the file has other bytes than its keeper {file.path}"
+            raise PlanError(what, Remedy.RESTORE_VALUE)
     members = tuple(_matched(row, file) for row in rows if row is not keeper)
     return Group(number, keeper.kind, file, keeper.member.reason if keeper.was_keeper else CHOSEN_BY_HAND, members)
 
@@ -124,15 +124,16 @@ def _check(number: int, rows: list[Row]) -> None:
     keepers = [row for row in rows if row.was_keeper]
     if len(keepers) > 1:
         places = " and ".join(row.where for row in keepers)
-        raise PlanError(f"group {number} has two keepers ({places}): groups cannot be joined, give one its number back")
+        what = f"group {number} has two keepers ({places}), and groups cannot be merged"
+        raise PlanError(what, Remedy.RESTORE_VALUE)
     for row in rows:
         if row.kind != first.kind:
-            there = f"group {number} is {first.kind} ({first.where})"
-            raise PlanError(f"{row.where}: {there}, and {row.kind} here: put the right one back")
+            what = f"{row.where}: the kind is {row.kind}, but group {number} is {first.kind} ({first.where})"
+            raise PlanError(what, Remedy.RESTORE_VALUE)
 
 
 def _matched(row: Row, keeper: PlannedFile) -> Member:
-    """Take from a member what was found of another keeper than the one it has now: that proves nothing."""
+    """Drop how a member matched another keeper than the one it has now: it proves nothing about this one."""
     if not row.was_keeper and row.compared_with == keeper.sha256:
         return row.member
     return replace(row.member, reason="", cosine=None, score=_unproven_score(row.kind))
@@ -145,7 +146,7 @@ def _unproven_score(kind: Kind) -> float:
 def _file(given: Mapping[str, Any], where: str) -> PlannedFile:
     sha256 = _text(given, "sha256", where) or ""
     if not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise PlanError(f"{where}: the sha256 is {sha256!r}, not 64 hexadecimal digits: delete the row or put it back")
+        raise PlanError(f"{where}: the sha256 is {sha256!r}, not 64 hexadecimal digits", Remedy.RESTORE_VALUE)
     return PlannedFile(
         path=_path(given.get("path"), "path", where),
         size=_integer(given, "bytes", where, least=0),
@@ -162,16 +163,16 @@ def _file(given: Mapping[str, Any], where: str) -> PlannedFile:
 def _along(given: Mapping[str, Any], where: str) -> tuple[Path, ...]:
     value = given.get("moves_along")
     if not isinstance(value, list):
-        raise PlanError(f"{where}: moves_along is {value!r}, not a list of paths: put back what stood there")
+        raise PlanError(f"{where}: moves_along is {value!r}, not a list of paths", Remedy.RESTORE_VALUE)
     return tuple(_path(one, "moves_along", where) for one in value)
 
 
 def _path(value: Any, name: str, where: str) -> Path:
     if not isinstance(value, str) or not value:
-        raise PlanError(f"{where}: {name} names no file: delete the row, or put the path back")
+        raise PlanError(f"{where}: {name} is empty", Remedy.RESTORE_VALUE)
     path = Path(value)
     if not path.is_absolute() or ".." in path.parts or "\0" in value:
-        raise PlanError(f"{where}: {name} is {value!r}, not an absolute path: put back what stood there")
+        raise PlanError(f"{where}: {name} is {value!r}, not an absolute path", Remedy.RESTORE_VALUE)
     return path
 
 
@@ -181,13 +182,13 @@ def _one_of(choices: type[Choice], given: Mapping[str, Any], name: str, where: s
         return choices(str(value))
     except ValueError as error:
         names = ", ".join(choices)
-        raise PlanError(f"{where}: the {name} is {value!r}: it must be one of {names}") from error
+        raise PlanError(f"{where}: the {name} is {value!r}, not one of {names}", Remedy.RESTORE_VALUE) from error
 
 
 def _text(given: Mapping[str, Any], name: str, where: str) -> str | None:
     value = given.get(name)
     if value is not None and not isinstance(value, str):
-        raise PlanError(f"{where}: {name} is {value!r}, not text")
+        raise PlanError(f"{where}: {name} is {value!r}, not text", Remedy.RESTORE_VALUE)
     return value
 
 
@@ -196,7 +197,7 @@ def _integer(given: Mapping[str, Any], name: str, where: str, least: int | None 
     if isinstance(value, str) and re.fullmatch("-?[0-9]{1,20}", value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
-        raise PlanError(f"{where}: {name} is {value!r}, not a whole number: put back what stood there")
+        raise PlanError(f"{where}: {name} is {value!r}, not a whole number", Remedy.RESTORE_VALUE)
     return value
 
 
@@ -209,12 +210,12 @@ def _number(given: Mapping[str, Any], name: str, where: str) -> float | None:
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise PlanError(f"{where}: {name} is {value!r}, not a number")
+        raise PlanError(f"{where}: {name} is {value!r}, not a number", Remedy.RESTORE_VALUE)
     return float(value)
 
 
 def _flag(given: Mapping[str, Any], name: str, where: str) -> bool:
     value = given.get(name)
     if not isinstance(value, bool):
-        raise PlanError(f"{where}: {name} is {value!r}, not yes or no (true or false in JSON)")
+        raise PlanError(f"{where}: {name} is {value!r}, not yes or no (true or false in JSON)", Remedy.RESTORE_VALUE)
     return value

@@ -1,24 +1,22 @@
-"""How much a plan would win, kind by kind."""
+"""How many groups and files a plan has of each kind, and how much space removing files would free."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind
-
-APART = tuple(kind for kind in Kind if kind not in REMOVABLE)
+from retrieval.dedupe.plan.records import Action, Group, Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Counts of some groups; of files, those to remove and their bytes, without what moves along."""
+class Totals:
+    """Counts over some groups."""
 
     groups: int = 0
-    files: int = 0
-    removed: int = 0
+    files: int = 0  # keepers included, sidecars not
+    removed: int = 0  # of the files, those to remove
     removed_bytes: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
             self.groups + other.groups,
             self.files + other.files,
             self.removed + other.removed,
@@ -26,15 +24,15 @@ class Tally:
         )
 
 
-def by_kind(groups: Iterable[Group]) -> dict[Kind, Tally]:
-    """Count groups by kind, in the order of Kind; kinds without a group are left out."""
-    tallies: dict[Kind, Tally] = {}
+def totals_by_kind(groups: Iterable[Group]) -> dict[Kind, Totals]:
+    """Count groups by kind, in the order of Kind, without the kinds that have none."""
+    found: dict[Kind, Totals] = {}
     for group in groups:
-        tallies[group.kind] = tallies.get(group.kind, Tally()) + of_group(group)
-    return {kind: tallies[kind] for kind in Kind if kind in tallies}
+        found[group.kind] = found.get(group.kind, Totals()) + group_totals(group)
+    return {kind: found[kind] for kind in Kind if kind in found}
 
 
-def of_group(group: Group) -> Tally:
-    """Count one group."""
+def group_totals(group: Group) -> Totals:
+    """Count the files of one group."""
     sizes = [member.file.size for member in group.members if member.action == Action.REMOVE]
-    return Tally(1, 1 + len(group.members), len(sizes), sum(sizes))
+    return Totals(1, 1 + len(group.members), len(sizes), sum(sizes))

@@ -16,9 +16,9 @@ from hypothesis import given
 from photos import scene
 from plans import PLANS
 
-from retrieval.dedupe.plan import page
 from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.errors import PhotoError, PlanError
+from retrieval.present import page
 
 FOLDER = Path("/photos").absolute()
 EMPTY = {"meta", "input", "img", "wbr"}  # elements without an end
@@ -84,7 +84,7 @@ def rendered(made, thumbnails=jpeg, **options):
 def test_everything_a_person_wants_to_know_is_there():
     made = Page(rendered(plan(group(1))))
     for words in (
-        *("1 file to remove, 8.1 MB to win", "2025-11-23 11:00", "1.cr2", "1-0.jpg", str(FOLDER), "6000 × 4000"),
+        *("1 file to remove, 8.1 MB to free", "2025-11-23 11:00", "1.cr2", "1-0.jpg", str(FOLDER), "6000 × 4000"),
         *("8.1 MB", "2019-05-04 10:11:12", "more pixels", "crop 12 %", "cosine 0.970", "score 0.900", "x.xmp"),
     ):
         assert words in made.text

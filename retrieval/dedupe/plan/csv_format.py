@@ -1,15 +1,14 @@
-"""A plan as CSV that a person can edit in a spreadsheet: the way into cells and back. What rows mean: `plan_rows`.
+"""A plan as CSV that a person can edit in a spreadsheet, one row a file.
 
-Written with a byte order mark, without which Excel takes UTF-8 for the system's old code page and spoils every
-accent; comma-separated, each line ended by CRLF, as RFC 4180 has it. Read back with semicolons or tabs too, in UTF-8
-with or without the mark or in UTF-16, with rows and columns in any order, further columns, empty ones, and with lines
-that a spreadsheet has packed into one cell each.
+Written with commas and CRLF (RFC 4180) and a byte order mark, without which Excel reads UTF-8 in the system's old code
+page and garbles every accent. Read with commas, semicolons or tabs, in UTF-8 with or without the mark or in UTF-16,
+with rows and columns in any order, extra and empty columns, and also if a spreadsheet has put each line into one cell.
 
-Spreadsheets change what they take for formulas, numbers or dates, and cannot hold all that a file name can. So a text
-stands there as a JSON string, in quotation marks and with JSON's escapes, if it begins with = + - @ or a quotation
-mark, has no letter in it or means a number or a truth value all the same, begins or ends with a space, or holds a
-control character or bytes that are no UTF-8. `mtime_ns`, of more digits than a spreadsheet keeps, ends in "ns" and is
-text to it. The heading of the last column holds what is true of the whole plan; its cells are empty.
+Spreadsheets change what they take for formulas, numbers or dates, and cannot hold every file name. So text is written
+as a JSON string, in quotation marks and with JSON's escapes, if it starts with = + - @ or a quotation mark, has no
+letters, looks like a number or a truth value, starts or ends with a space, or has control characters or bytes that are
+not UTF-8. `mtime_ns` has more digits than a spreadsheet keeps: it ends in "ns", which makes it text. The heading of the
+last column holds the plan's header; its cells are empty.
 """
 
 import csv
@@ -19,33 +18,34 @@ import math
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from retrieval.dedupe.plan.rows import Fields
-from retrieval.errors import PlanError
+from retrieval.errors import PlanError, Remedy
 from retrieval.text import is_formula, json_cell
 
 COLUMNS = (
     *("group", "kind", "role", "action", "path", "reason", "cosine", "score", "width", "height", "bytes", "taken_at"),
     *("moves_along", "protected", "format", "sha256", "mtime_ns", "compared_with"),
 )
-# Without these, `apply` could touch what it must not; the others are for looking at.
-_NEEDED = ("group", "kind", "role", "action", "path", "bytes", "moves_along", "protected", "sha256", "mtime_ns")
+# Without these a run could remove the wrong file; the others only inform.
+_REQUIRED = ("group", "kind", "role", "action", "path", "bytes", "moves_along", "protected", "sha256", "mtime_ns")
 _TEXTS = ("path", "reason", "taken_at", "format", "sha256", "compared_with")
 _HEADING = "retrieval plan "  # then JSON
-_VALUE = re.compile("[0-9.,]+e[0-9]+|true|false", re.IGNORECASE)  # to a spreadsheet, though it has letters
+_VALUE = re.compile("[0-9.,]+e[0-9]+|true|false", re.IGNORECASE)  # not text to a spreadsheet, though it has letters
 _FLAGS = {"": False, "no": False, "false": False, "0": False, "yes": True, "true": True, "1": True}
-# Separators, and whether each line is one cell by them, commas and all.
+# Separators, and whether each line is a single cell that holds comma-separated values.
 _DIALECTS = ((",", False), (";", False), ("\t", False), (";", True), ("\t", True))
-_COSINE_LIMIT = 1.01  # vectors of half precision are not quite of unit length
+_COSINE_LIMIT = 1.01  # vectors in half precision are only about unit length
 
 
-def lines(about: Fields, rows: Iterable[Fields]) -> Iterator[bytes]:
-    """Spell a plan out; `about` is what is true of the whole of it."""
-    yield BOM_UTF8 + _line((*COLUMNS, _HEADING + json.dumps(about)))
-    for row in rows:
-        yield _line((*(_cell(name, row[name]) for name in COLUMNS), ""))
+def write(header: Fields, groups: Iterable[Iterable[Fields]]) -> Iterator[bytes]:
+    """Yield a plan as UTF-8, line by line; each group is given as the fields of its files, the keeper first."""
+    yield BOM_UTF8 + _line((*COLUMNS, _HEADING + json.dumps(header)))
+    for given in chain.from_iterable(groups):
+        yield _line((*(_cell(name, given[name]) for name in COLUMNS), ""))
 
 
 def _line(cells: Iterable[str]) -> bytes:
@@ -67,38 +67,38 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _safe(text: str) -> str:
-    """Leave a text as it is where no spreadsheet would change it."""
+    """Return text as it is if no spreadsheet would change it, otherwise as a JSON string."""
     plain = text.isprintable() and text == text.strip() and any(char.isalpha() for char in text)
     changed = not plain or text.startswith(("'", '"')) or is_formula(text) or _VALUE.fullmatch(text)
     return json_cell(text) if changed else text
 
 
 def read(data: bytes, path: Path) -> tuple[Fields, Iterator[tuple[str, Fields]]]:
-    """Return what is true of the whole plan, and each row's fields with its place for messages.
+    """Return the header, and the fields of each row with its place for messages.
 
-    Raises PlanError for what is no plan, lacks columns, or has a row that cannot be taken apart.
+    Raises PlanError for other CSV, missing or repeated columns, and rows that cannot be split into cells.
     """
     table = _rows(_decode(data, path), path)
-    header = next(table, (0, []))[1]
-    names = [name.strip() for name in header]
+    names = [name.strip() for name in next(table, (0, []))[1]]
     heading = next((name for name in names if name.startswith(_HEADING)), "")
-    missing = [name for name in _NEEDED if name not in names]
+    missing = [name for name in _REQUIRED if name not in names]
     if not heading or missing:
-        raise PlanError(_unfit(path, names, missing))
+        raise _missing_columns(path, missing)
     if repeated := {name for name in names if name and names.count(name) > 1}:
-        raise PlanError(f"{path}: the column {', '.join(sorted(repeated))} stands there twice: delete one")
+        raise PlanError(f"{path} has the column {', '.join(sorted(repeated))} twice: delete one of the two")
     try:
         about = json.loads(heading.removeprefix(_HEADING))
     except ValueError as error:
-        raise PlanError(f"{path}: the heading of the last column was changed: put back what stood there") from error
-    return about, ((where, _fields(names, cells, where)) for where, cells in _placed(table, path))
+        raise PlanError(f"{path}: the heading of the last column was changed", Remedy.RESTORE_COLUMNS) from error
+    places = ((f"{path}, line {line}", cells) for line, cells in table)
+    return about, ((where, _fields(names, cells, where)) for where, cells in places)
 
 
-def _unfit(path: Path, names: list[str], missing: list[str]) -> str:
-    if len(missing) == len(_NEEDED):
-        return f"{path} is no plan: make one with `retrieval dedupe find`"
+def _missing_columns(path: Path, missing: list[str]) -> PlanError:
+    if len(missing) == len(_REQUIRED):
+        return PlanError(f"{path} is not a plan", Remedy.FIND_AGAIN)
     named = ", ".join(missing) or f'the one headed "{_HEADING}..."'
-    return f"{path} lacks columns: {named}; put them back, or make the plan again and hide columns instead"
+    return PlanError(f"{path} lacks columns ({named})", Remedy.RESTORE_COLUMNS)
 
 
 def _decode(data: bytes, path: Path) -> str:
@@ -106,13 +106,13 @@ def _decode(data: bytes, path: Path) -> str:
         return data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError as error:
         advice = 'save it from the spreadsheet as "CSV UTF-8"'
-        raise PlanError(f"{path} is not in UTF-8, so file names with accents would be lost: {advice}") from error
+        raise PlanError(f"{path} is not UTF-8, so accents in file names would be lost: {advice}") from error
 
 
 def _rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers and cells of all rows that are not empty, with the separator that finds most columns."""
+    """Yield the line number and cells of each row that is not empty."""
     if not text.strip():
-        raise PlanError(f"{path} is empty: a plan has at least its line of headings")
+        raise PlanError(f"{path} is empty", Remedy.FIND_AGAIN)
     line = 1
     try:
         delimiter, packed = _dialect(text)
@@ -122,11 +122,11 @@ def _rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
             if any(cell.strip() for cell in cells):
                 yield line, _unpacked(cells, delimiter) if packed else cells
     except csv.Error as error:
-        raise PlanError(f"{path}, after line {line}: no CSV ({error}): put the line back or delete it") from error
+        raise PlanError(f"{path}, after line {line}: not valid CSV ({error})", Remedy.RESTORE_VALUE) from error
 
 
 def _dialect(text: str) -> tuple[str, bool]:
-    """Return the separator that finds most columns, and whether lines are packed within it."""
+    """Return the separator that finds most columns, and whether each line is a single cell."""
     headings = re.split(r"[\r\n]", text.strip(), maxsplit=1)[0]
 
     def columns(dialect: tuple[str, bool]) -> int:
@@ -139,17 +139,14 @@ def _dialect(text: str) -> tuple[str, bool]:
 
 
 def _unpacked(cells: list[str], delimiter: str) -> list[str]:
-    """Take a line apart that a spreadsheet which expects another separator than the comma put into one cell."""
+    """Split a line that a spreadsheet, expecting another separator than the comma, has put into one cell."""
     return next(csv.reader([delimiter.join(cells).rstrip(delimiter)]), [])
-
-
-def _placed(table: Iterator[tuple[int, list[str]]], path: Path) -> Iterator[tuple[str, list[str]]]:
-    return ((f"{path}, line {line}", cells) for line, cells in table)
 
 
 def _fields(names: list[str], cells: list[str], where: str) -> Fields:
     if any(cell.strip() for cell in cells[len(names) :]):
-        raise PlanError(f"{where}: more cells than columns, perhaps a comma without quotation marks: put the line back")
+        what = f"{where}: more cells than columns, perhaps for a comma without quotation marks"
+        raise PlanError(what, Remedy.RESTORE_VALUE)
     row = dict(zip(names, [*cells, *[""] * len(names)], strict=False))
     given: Fields = {name: _text(row.get(name, ""), where) for name in _TEXTS}
     given |= {name: row[name].strip().lower() for name in ("kind", "role", "action")}
@@ -169,7 +166,7 @@ def _text(cell: str, where: str) -> str | None:
         return cell or None
     value = _loaded(cell, where)
     if not isinstance(value, str):
-        raise PlanError(f"{where}: {cell} has lost a quotation mark: put it back")
+        raise PlanError(f"{where}: {cell} has lost a quotation mark", Remedy.RESTORE_VALUE)
     return value
 
 
@@ -177,11 +174,11 @@ def _loaded(cell: str, where: str) -> Any:
     try:
         return json.loads(cell)
     except (ValueError, RecursionError) as error:
-        raise PlanError(f"{where}: {cell} cannot be read: put back what stood there, or delete the row") from error
+        raise PlanError(f"{where}: {cell} cannot be read", Remedy.RESTORE_VALUE) from error
 
 
 def _count(cell: str) -> int | None:
-    """A number that is for looking at only; one that a spreadsheet spoiled is no reason to refuse the plan."""
+    """Read a number that only informs: a plan in which a spreadsheet has changed it is still valid."""
     return int(cell) if re.fullmatch(r"\s*[0-9]{1,18}\s*", cell) else None
 
 

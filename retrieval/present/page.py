@@ -1,7 +1,7 @@
-"""A plan as one HTML page to look at: every file beside its keeper, with its picture inside the page.
+"""A plan as a single HTML page: every file beside its keeper, with its thumbnail.
 
-The page needs nothing else, neither network nor script, and says so to the browser: its policy lets in only its own
-style and script. Everything that comes from outside is escaped. Making thumbnails is left to the caller.
+The page is self-contained, and its content security policy allows nothing but its own style and script. It reads and
+prints without the script. All text is escaped. Thumbnails come from the caller.
 """
 
 import base64
@@ -11,38 +11,38 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from retrieval.dedupe.plan import totals
-from retrieval.dedupe.plan.page_assets import SCRIPT, STYLE
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
+from retrieval.dedupe.plan.totals import Totals, group_totals, totals_by_kind
 from retrieval.durable import replacing
-from retrieval.errors import PhotoError, PlanError
+from retrieval.errors import PhotoError, PlanError, Remedy
+from retrieval.present.page_assets import SCRIPT, STYLE
 from retrieval.text import format_count, format_size, printable
 
 Thumbnails = Callable[[Path], bytes | None]
 
-# In this order, for what needs a person's eye comes first.
+# What a person needs to look at comes first.
 _SECTIONS = {
-    Kind.NEAR: ("Near duplicates", "The same picture, edited, resized or recompressed. The least certain first."),
-    Kind.SAME_PIXELS: ("Same pixels", "The same picture to the last pixel, in other bytes: metadata or container."),
+    Kind.NEAR: ("Near duplicates", "The same picture, edited, resized or recompressed. The least certain come first."),
+    Kind.SAME_PIXELS: ("Same pixels", "The same pixels, in another container or with other metadata."),
     Kind.EXACT: ("Exact copies", "The same bytes."),
-    Kind.BURST: ("Bursts", "One camera, moments apart: different pictures, kept."),
-    Kind.RAW_JPEG: ("RAW and JPEG", "One shot in two files: kept together."),
+    Kind.BURST: ("Bursts", "Taken by one camera moments apart: different pictures, all kept."),
+    Kind.RAW_JPEG: ("RAW and JPEG", "One shot in two files, kept together."),
 }
 
 
 def write_page(
     plan: Plan, path: Path, thumbnails: Thumbnails, *, limit: int | None = None, overwrite: bool = False
 ) -> None:
-    """Write the page, group by group, whole or not at all.
+    """Write the page, all of it or nothing.
 
-    `thumbnails` gives a file's picture as JPEG; where it gives None or raises PhotoError, a grey box says so. Beyond
-    `limit` groups the page tells only how many more there are. Raises PlanError for another suffix than .html or .htm,
-    for a file that is there unless `overwrite` is said, and where writing fails.
+    `thumbnails` returns the JPEG of a file; if it returns None or raises PhotoError, the page has a grey box instead.
+    Of more than `limit` groups, the rest are only counted. Raises PlanError for another suffix than .html or .htm, if
+    the file exists and `overwrite` is false, and if writing fails.
     """
     if path.suffix.lower() not in (".html", ".htm"):
-        raise PlanError(f"{path} is no name for a page: end it in .html")
+        raise PlanError(f"{path} cannot be a page: its name must end in .html")
     if not overwrite and os.path.lexists(path):
-        raise PlanError(f"{path} exists: choose another name, or delete it first")
+        raise PlanError(f"{path} exists", Remedy.OTHER_FILE_NAME)
     try:
         with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             for chunk in chunks(plan, thumbnails, limit=limit):
@@ -52,25 +52,25 @@ def write_page(
 
 
 def chunks(plan: Plan, thumbnails: Thumbnails, *, limit: int | None = None) -> Iterator[str]:
-    """Yield the page piece by piece; no more than one file's picture is held at a time."""
-    tallies = totals.by_kind(plan.groups)
-    yield _head(plan, tallies)
+    """Yield the page piece by piece, with one thumbnail in memory at a time."""
+    totals = totals_by_kind(plan.groups)
+    yield _head(plan, totals)
     left = len(plan.groups) if limit is None else limit
-    for kind in filter(tallies.__contains__, _SECTIONS):
+    for kind in filter(totals.__contains__, _SECTIONS):
         groups = sorted((group for group in plan.groups if group.kind == kind), key=_certainty)
         yield _section_head(kind, len(groups))
         for group in groups[:left]:
             yield from _group(group, thumbnails)
         if len(groups) > left:
             more = format_count(len(groups) - left, "group")
-            yield f'<p class="more">{more} more: not on this page, but in the plan.</p>\n'
+            yield f'<p class="more">{more} more in the plan, not shown on this page.</p>\n'
         left = max(left - len(groups), 0)
         yield "</section>\n"
     yield f"</main>\n<footer>{_advice()}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
 
 
 def _certainty(group: Group) -> float:
-    """Order near duplicates by their least certain match; the others stay in the plan's order."""
+    """Return a sort key: near duplicates by their least certain match, the others in the order of the plan."""
     return min((member.score for member in group.members), default=1.0) if group.kind == Kind.NEAR else 1.0
 
 
@@ -85,9 +85,9 @@ def _policy() -> str:
     return f"default-src 'none'; img-src data:; style-src {allow(STYLE)}; script-src {allow(SCRIPT)}"
 
 
-def _head(plan: Plan, tallies: dict[Kind, totals.Tally]) -> str:
-    total = sum((tallies[kind] for kind in tallies if kind in REMOVABLE), totals.Tally())
-    found = f"{format_count(total.removed, 'file')} to remove, {format_size(total.removed_bytes)} to win"
+def _head(plan: Plan, totals: dict[Kind, Totals]) -> str:
+    total = sum((totals[kind] for kind in totals if kind in REMOVABLE), Totals())
+    found = f"{format_count(total.removed, 'file')} to remove, {format_size(total.removed_bytes)} to free"
     made = f"Planned {plan.created_at[:16].replace('T', ' ')} from {plan.index}."
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -103,31 +103,31 @@ def _head(plan: Plan, tallies: dict[Kind, totals.Tally]) -> str:
 <header>
 <h1>{found if plan.groups else "No duplicates found"}</h1>
 <p class="soft">{_escaped(made)} Nothing has been changed yet.</p>
-{_summary(tallies, total) if plan.groups else ""}</header>
-{_tools(tallies)}<main>
+{_summary(totals, total) if plan.groups else ""}</header>
+{_tools(totals)}<main>
 """
 
 
-def _summary(tallies: dict[Kind, totals.Tally], total: totals.Tally) -> str:
-    def cells(counts: totals.Tally) -> str:
+def _summary(totals: dict[Kind, Totals], total: Totals) -> str:
+    def cells(counts: Totals) -> str:
         numbers = (f"{counts.groups:,}", f"{counts.files:,}", f"{counts.removed:,}", format_size(counts.removed_bytes))
         return "".join(f"<td>{number}</td>" for number in numbers)
 
     rows = "".join(
-        f'<tr><th><a href="#{_anchor(kind)}">{_SECTIONS[kind][0]}</a></th>{cells(tallies[kind])}</tr>\n'
+        f'<tr><th><a href="#{_anchor(kind)}">{_SECTIONS[kind][0]}</a></th>{cells(totals[kind])}</tr>\n'
         for kind in _SECTIONS
-        if kind in tallies
+        if kind in totals
     )
-    headings = "".join(f"<th>{name}</th>" for name in ("Kind", "Groups", "Files", "To remove", "To win"))
-    sum_row = f"<tfoot><tr><th>Duplicates together</th>{cells(total)}</tr></tfoot>\n" if total.groups else ""
+    headings = "".join(f"<th>{name}</th>" for name in ("Kind", "Groups", "Files", "To remove", "To free"))
+    sum_row = f"<tfoot><tr><th>Duplicates in all</th>{cells(total)}</tr></tfoot>\n" if total.groups else ""
     return f"<table>\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}</tbody>\n{sum_row}</table>\n"
 
 
-def _tools(tallies: dict[Kind, totals.Tally]) -> str:
+def _tools(totals: dict[Kind, Totals]) -> str:
     boxes = "".join(
         f'<label><input type="checkbox" value="{_anchor(kind)}" checked> {_SECTIONS[kind][0]}</label>\n'
         for kind in _SECTIONS
-        if kind in tallies
+        if kind in totals
     )
     hint = '<span class="soft">j and k step through the groups, / searches</span>'
     field = '<input type="search" placeholder="Search names, folders, reasons" aria-label="Search">'
@@ -145,20 +145,20 @@ def _section_head(kind: Kind, groups: int) -> str:
 
 
 def _group(group: Group, thumbnails: Thumbnails) -> Iterator[str]:
-    counts = totals.of_group(group)
-    win = f"{format_size(counts.removed_bytes)} to win" if counts.removed else "nothing to remove"
-    heading = f"<h3><span>Group {group.number}</span><span>{win}</span></h3>"
+    counts = group_totals(group)
+    frees = f"{format_size(counts.removed_bytes)} to free" if counts.removed else "nothing to remove"
+    heading = f"<h3><span>Group {group.number}</span><span>{frees}</span></h3>"
     yield f'<article class="group">\n{heading}\n<div class="files">\n'
-    yield _figure(group.keeper, _keeper_words(group), thumbnails, keeper=True)
+    yield _figure(group.keeper, _keeper_note(group), thumbnails, keeper=True)
     for member in group.members:
-        yield _figure(member.file, _member_words(member), thumbnails)
+        yield _figure(member.file, _member_note(member), thumbnails)
     yield "</div>\n</article>\n"
 
 
-def _figure(file: PlannedFile, said: tuple[str, str], thumbnails: Thumbnails, *, keeper: bool = False) -> str:
-    badge, reason = said
+def _figure(file: PlannedFile, note: tuple[str, str], thumbnails: Thumbnails, *, keeper: bool = False) -> str:
+    badge, reason = note
     name = _escaped(file.path.name)
-    folder = _escaped(str(file.path.parent)).replace(os.sep, f"{os.sep}<wbr>")  # lines break there
+    folder = _escaped(str(file.path.parent)).replace(os.sep, f"{os.sep}<wbr>")
     date = f'<div class="facts">{_escaped(file.taken_at.replace("T", " "))}</div>\n' if file.taken_at else ""
     return f"""<figure class="{"keeper" if keeper else "member"}">
 <a href="{html.escape(file.path.as_uri())}" target="_blank">{_picture(file.path, thumbnails)}</a>
@@ -184,16 +184,16 @@ def _picture(path: Path, thumbnails: Thumbnails) -> str:
 
 
 def _facts(file: PlannedFile) -> str:
-    sides = f"{file.width} × {file.height}" if file.width and file.height else "unknown pixels"
+    sides = f"{file.width} × {file.height}" if file.width and file.height else "unknown size"
     return " · ".join((sides, format_size(file.size), *([_escaped(file.format)] if file.format else [])))
 
 
-def _keeper_words(group: Group) -> tuple[str, str]:
+def _keeper_note(group: Group) -> tuple[str, str]:
     name = "Stays, in a reference folder" if group.keeper.protected else "Stays"
     return f'<span class="badge keep">{name}</span>', _escaped(group.why)
 
 
-def _member_words(member: Member) -> tuple[str, str]:
+def _member_note(member: Member) -> tuple[str, str]:
     removed = member.action == Action.REMOVE
     badge = '<span class="badge remove">To remove</span>' if removed else '<span class="badge">Kept</span>'
     reason = _escaped(member.reason or "not compared with this keeper yet")
@@ -208,6 +208,6 @@ def _member_words(member: Member) -> tuple[str, str]:
 
 def _advice() -> str:
     return (
-        "To change anything, edit the plan file: the action of a file is keep or remove, and a file whose row is "
-        "deleted is left alone. Then run <code>retrieval dedupe apply</code>."
+        "Nothing happens until the plan is applied. To change it, edit the plan file: set the action of a file to keep "
+        "or remove, or delete its row to leave the file alone."
     )

@@ -1,4 +1,4 @@
-"""Style and script of the page that shows a plan. The page reads and prints without the script."""
+"""Style and script of the HTML page that shows a plan."""
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #f6f5f2; --card: #fff; --ink: #22252a; --soft: #6a7078; --line: #e2e0da;
@@ -60,7 +60,7 @@ footer { max-width: 90rem; margin: 4rem auto 2rem; padding: 0 1.5rem; color: var
   .files { grid-template-columns: repeat(auto-fill, minmax(4.5cm, 1fr)); } h2 { break-after: avoid; } }
 """
 
-# The search looks at a group's text; the tools are hidden where no script runs.
+# Searches the text of groups. The tools stay hidden if scripts do not run.
 SCRIPT = """
 const tools = document.getElementById("tools"), search = tools.querySelector("input[type=search]");
 const kinds = [...tools.querySelectorAll("input[type=checkbox]")], shown = document.getElementById("shown");
