@@ -54,6 +54,7 @@ class Remedy(Enum):
     RESTORE = "restore it from a backup"
     RESTORE_OR_NEW_INDEX = "restore it from a backup, or index into a new folder"
     UPGRADE = "upgrade retrieval"
+    UPGRADE_OR_NEW_INDEX = "upgrade retrieval, or index into a new folder"
     WAIT = "wait for it, then run again"
     FREE_SPACE = "free some space on that disk and run again; what was done is kept"
     PERMISSIONS = "check the permissions of the folder"

@@ -1,5 +1,6 @@
 """Frozen dataclasses that cross module borders. Plain values only: no handles, no lazy fields, no torch."""
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from retrieval.errors import FailureKind
 
 Vectors = NDArray[np.float32]  # (n, d), unit length
 Rows = NDArray[np.int64]  # (n,), row numbers of vectors.f16
+PathInput = str | os.PathLike[str]  # what every function takes that a caller gives a path to
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from retrieval.catalogue.matches import Matches
 from retrieval.catalogue.photos import Photos
 from retrieval.catalogue.reader import Catalogue
 from retrieval.engines.openvino.calibrated import Kept
-from retrieval.errors import IndexFormatError, IndexProblem
+from retrieval.errors import IndexFormatError, IndexProblem, Remedy
 from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
 from retrieval.manifest import MANIFEST_NAME, Manifest, Model, has_manifest
 from retrieval.models.head import HEAD_NAME, Head
@@ -55,19 +55,22 @@ class Store:
     def create(cls, folder: Path, model: Model, head: Head) -> "Store":
         """Make an empty index; index.json comes last, so that a folder without one was never finished.
 
-        Raises IndexProblem where there is an index already, IndexFormatError where the folder holds other things.
+        Raises IndexProblem where there is an index already or the folder cannot be made, IndexFormatError where it
+        holds other things.
         """
         if has_manifest(folder):
-            raise IndexProblem(f"there is an index in {folder} already: open it, or choose another folder")
-        _refuse_foreign(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+            raise IndexProblem(f"there is an index in {folder} already", Remedy.OTHER_INDEX_FOLDER)
+        try:
+            _refuse_foreign(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:  # ValueError: no file system has such a name
+            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise IndexProblem(f"no index can be made in {folder} ({why})", Remedy.OTHER_INDEX_FOLDER) from error
         with writing(folder):
             database = Database(folder / CATALOGUE_NAME)
             database.migrate()
             if Catalogue(database).vectors():
-                raise IndexFormatError(
-                    f"{folder} holds a catalogue but no {MANIFEST_NAME}: restore that file from a backup"
-                )
+                raise IndexFormatError(f"{folder} holds a catalogue but no {MANIFEST_NAME}", Remedy.RESTORE)
             database.close()
             (folder / VECTORS_NAME).touch()
             head.save(folder / HEAD_NAME, weights_sha256=model.sha256)
@@ -80,7 +83,7 @@ class Store:
         manifest = Manifest.read(folder)
         for name in (CATALOGUE_NAME, VECTORS_NAME):
             if not (folder / name).is_file():
-                raise IndexFormatError(f"{folder / name} is missing: restore it from a backup, or index anew elsewhere")
+                raise IndexFormatError(f"{folder / name} is missing", Remedy.RESTORE_OR_NEW_INDEX)
         store = cls(folder, manifest)
         if store.database.pending_migrations():
             with writing(folder):
@@ -141,11 +144,11 @@ class Store:
 def _refuse_foreign(folder: Path) -> None:
     """An index must not be scattered among someone's photos."""
     if folder.is_file():
-        raise IndexFormatError(f"{folder} is a file: choose a folder for the index with --index")
+        raise IndexFormatError(f"{folder} is a file", Remedy.OTHER_INDEX_FOLDER)
     if not folder.is_dir() or (folder / CATALOGUE_NAME).exists():
         return
     foreign = [path.name for path in folder.iterdir() if path.name not in UNFINISHED]
     if foreign:
         raise IndexFormatError(
-            f"{folder} is not an index and not empty (it holds {foreign[0]!r}): choose a new folder with --index"
+            f"{folder} is not an index and not empty (it holds {foreign[0]!r})", Remedy.OTHER_INDEX_FOLDER
         )

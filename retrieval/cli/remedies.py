@@ -9,6 +9,7 @@ WORDS = {
     Remedy.OTHER_INDEX_FOLDER: "choose another folder with --index",
     Remedy.REPAIR: "run `retrieval verify --repair`",
     Remedy.RESTORE_OR_NEW_INDEX: "restore it from a backup, or index into a new folder with --index",
+    Remedy.UPGRADE_OR_NEW_INDEX: "upgrade retrieval, or index into a new folder with --index",
     Remedy.NAME_FOLDER: "name a folder of photos, as in `retrieval index FOLDER`",
     Remedy.MOUNT_OR_RELOCATE: "mount its disk; or, if it has moved, say where it is now with "
     "`retrieval relocate {root} FOLDER`; or name the folders to index",

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,10 @@ from retrieval.embed.embedder import Embedder
 from retrieval.engines.registry import INT8
 from retrieval.errors import ArchiveError
 from retrieval.indexing.calibrate import calibrate
+from retrieval.indexing.settings import rebuild_search
 from retrieval.lock import writing
 from retrieval.manifest import Manifest
 from retrieval.records import Failure, Outcome, Progress, Report, Source
-from retrieval.search.measurement import Measurement
 from retrieval.store import Store
 
 Listener = Callable[[Progress], None]
@@ -69,17 +69,9 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             if options.memory_bytes in (None, store.neighbours.wishes().memory_bytes):
                 store.neighbours.refresh(run.vectors(), store.catalogue.dead_rows())
             else:
-                optimise(store, None, options.memory_bytes)
+                rebuild_search(store, None, options.memory_bytes)
             rehash(store.database, options.progress)
             return tally.report(walks, run.gone(), embedder.passes - passes, time.monotonic() - started)
-
-
-def optimise(store: Store, recall: float | None, memory_bytes: int | None) -> Measurement | None:
-    """Make the search index anew for wishes, which it keeps; None leaves one as it was. Under the writer's lock."""
-    wishes = store.neighbours.wishes()
-    wishes = wishes if recall is None else replace(wishes, target_recall=recall)
-    wishes = wishes if memory_bytes is None else replace(wishes, memory_bytes=memory_bytes)
-    return store.neighbours.rebuild(store.catalogue.vectors(), store.catalogue.dead_rows(), wishes)
 
 
 def plan(manifest: Manifest, paths: Iterable[Path]) -> tuple[Manifest, list[tuple[str, Path]]]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,31 +12,14 @@ from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Image, name_of
 from retrieval.errors import PhotoError, QueryError
 from retrieval.filters import Filter
-from retrieval.query.batching import Pace
+from retrieval.query.batching import BatchSizer
 from retrieval.query.known import Found, embeddings
-from retrieval.query.near_identical import Standing, Wanted, distinct
-from retrieval.query.resolve import criteria
+from retrieval.query.near_identical import RankedRow, SearchLimits, search_distinct
+from retrieval.query.question import Question
+from retrieval.query.resolve import resolve_filter
 from retrieval.records import Answer, Embedding, Failure, Hit, Photo, Vectors
 from retrieval.search.selection import Selection
 from retrieval.store import Snapshot, Store
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked about every image of a query."""
-
-    k: int = 20  # hits
-    min_score: float | None = None  # cosine
-    top: int = 5  # predictions for the query itself
-    hide_duplicates: bool = False  # one hit of each near-identical cluster, see `distinct`
-    filter: Filter | None = None  # which photos may be found
-    other_species: bool = False  # only photos of another species than the query's own
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise QueryError(f"k is {self.k}: ask for at least one photo")
-        if self.top < 0:
-            raise QueryError(f"top is {self.top}: it cannot be negative")
 
 
 def answer(store: Store, embedder: Embedder, images: Iterable[Image], question: Question) -> Iterator[Answer]:
@@ -46,16 +28,16 @@ def answer(store: Store, embedder: Embedder, images: Iterable[Image], question: 
     Takes as many images at a time as can be answered soon. Each batch sees one state of the index. Raises QueryError
     for a filter that names what the index does not know.
     """
-    wanted = criteria(store, question.filter or Filter())
+    wanted = resolve_filter(store, question.filter or Filter())
     if question.other_species and not store.manifest.model.classes:
         raise QueryError(f"{store.manifest.model.name} names no species: there are no others, ask for all")
-    pace, stream = Pace(question.k), iter(images)
-    while batch := pace.take(stream):
+    sizer, stream = BatchSizer(question.k), iter(images)
+    while batch := sizer.next_batch(stream):
         begun = time.monotonic()
         found = embeddings(store, embedder, batch, max(question.top, question.other_species))
         good = [embedding for embedding in found if isinstance(embedding, Embedding)]
         hits = iter(_hits(store, good, question, wanted) if good else ())
-        pace.took(time.monotonic() - begun)
+        sizer.record_time(time.monotonic() - begun)
         for image, result in zip(batch, found, strict=True):
             yield _answer(store, image, result, hits, question.top)
 
@@ -70,17 +52,17 @@ def _answer(store: Store, image: Image, result: Found, hits: Iterator[tuple[Hit,
 
 def _hits(store: Store, queries: Sequence[Embedding], question: Question, wanted: Criteria) -> list[tuple[Hit, ...]]:
     """Search for all queries, those together that look among the same photos, and name the photos found."""
-    found: list[list[Standing]] = [[] for _ in queries]
+    found: list[list[RankedRow]] = [[] for _ in queries]
     with store.snapshot() as now:
         for species, places in _by_own_species(queries, question.other_species).items():
             vectors = np.stack([queries[place].vector for place in places])
             selection = _selection(store, now, wanted, species)
-            for place, standings in zip(places, _search(store, now, vectors, question, selection), strict=True):
-                found[place] = standings
-        rows = {row for standings in found for one in standings for row in (one.row, *one.hidden)}
+            for place, ranked in zip(places, _search(store, now, vectors, question, selection), strict=True):
+                found[place] = ranked
+        rows = {row for ranked in found for one in ranked for row in (one.row, *one.hidden)}
         photos = now.catalogue.photos_at(sorted(rows))
     chosen = {row: [one for one in files if wanted.admits(one.root, one.relative)] for row, files in photos.items()}
-    return [_ranked(store, standings, chosen, question) for standings in found]
+    return [_ranked(store, ranked, chosen, question) for ranked in found]
 
 
 def _by_own_species(queries: Sequence[Embedding], other_species: bool) -> dict[frozenset[str], list[int]]:
@@ -108,7 +90,7 @@ def _selection(store: Store, now: Snapshot, wanted: Criteria, hidden_species: fr
 
 def _search(
     store: Store, now: Snapshot, queries: Vectors, question: Question, selection: Selection
-) -> list[list[Standing]]:
+) -> list[list[RankedRow]]:
     """Find rows, best first."""
     k = min(question.k, selection.alive)
     if k < 1:
@@ -116,20 +98,20 @@ def _search(
     floor = -2.0 if question.min_score is None else question.min_score
     if question.hide_duplicates:
         search = partial(store.neighbours.search, selection=selection)
-        wanted = Wanted(k, selection.alive, floor)
-        found = distinct(now.database, store.vectors.read(selection.rows), search, queries, wanted)
+        wanted = SearchLimits(k, selection.alive, floor)
+        found = search_distinct(now.database, store.vectors.read(selection.rows), search, queries, wanted)
     else:
         scores, nearest = store.neighbours.search(queries, k, selection)
         lines = zip(scores.tolist(), nearest.tolist(), strict=True)
-        found = [[Standing(*one) for one in zip(*line, strict=True) if one[1] >= 0] for line in lines]
-    return [[one for one in standings if one.score >= floor] for standings in found]
+        found = [[RankedRow(*one) for one in zip(*line, strict=True) if one[1] >= 0] for line in lines]
+    return [[one for one in ranked if one.score >= floor] for ranked in found]
 
 
 def _ranked(
-    store: Store, standings: Iterable[Standing], photos: dict[int, list[Photo]], question: Question
+    store: Store, ranked: Iterable[RankedRow], photos: dict[int, list[Photo]], question: Question
 ) -> tuple[Hit, ...]:
     hits: list[Hit] = []
-    for one in standings:
+    for one in ranked:
         files = photos.get(one.row, ())  # byte-identical files share a row
         hidden = None
         if question.hide_duplicates:

@@ -1,4 +1,4 @@
-"""How many images are answered together: few at first, so that answers come soon, then as many as pays."""
+"""How many images are answered together: few at first, so that answers come soon, then as many as pays off."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -9,28 +9,28 @@ from PIL import Image as PillowImage
 from retrieval.embed.prepare import Image
 
 FIRST = 16
-MOST = 1_024  # searching for more at once saves next to nothing
+LARGEST = 1_024  # searching for more at once saves next to nothing
 ANSWERED_WITHIN_S = 1.0  # photos that need the network take long: then fewer go together
 GROWTH = 4
 HITS_AT_ONCE = 200_000  # of all images together: about 100 MB
 BYTES_AT_ONCE = 256 * 2**20  # of pictures that the caller holds in memory
 
 
-class Pace:
-    """Cuts a stream of images into batches; `took` says how long the last one did."""
+class BatchSizer:
+    """Cuts a stream of images into batches; `record_time` tells it how long the last one took."""
 
     def __init__(self, k: int) -> None:
-        self._most = max(1, min(MOST, HITS_AT_ONCE // k))
+        self._most = max(1, min(LARGEST, HITS_AT_ONCE // k))
         self.size = min(FIRST, self._most)
 
-    def took(self, elapsed_s: float) -> None:
+    def record_time(self, elapsed_s: float) -> None:
         """Take more next time after a batch that was answered soon, fewer after one that took long."""
         if elapsed_s * GROWTH <= ANSWERED_WITHIN_S:
             self.size = min(self._most, self.size * GROWTH)
         elif elapsed_s > ANSWERED_WITHIN_S:
             self.size = max(1, self.size // 2)
 
-    def take(self, images: Iterator[Image]) -> list[Image]:
+    def next_batch(self, images: Iterator[Image]) -> list[Image]:
         """Return the next images; none at the end."""
         taken: list[Image] = []
         held_bytes = 0
@@ -43,7 +43,7 @@ class Pace:
 
 
 def _size_bytes(image: Image) -> int:
-    """What an image holds of memory until it is answered."""
+    """How much memory an image takes until it is answered."""
     if isinstance(image, bytes):
         return len(image)
     if isinstance(image, np.ndarray):

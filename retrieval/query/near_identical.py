@@ -32,7 +32,7 @@ LEAST_FARTHEST = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RankedRow:
     """A row among the hits, and those that it stands for."""
 
     score: float
@@ -41,7 +41,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchLimits:
     """How many rows, and how far to look for them."""
 
     k: int
@@ -54,16 +54,16 @@ class Wanted:
         return min(self.alive, max(LEAST_FARTHEST, FARTHEST * self.k))
 
 
-def distinct(
-    database: Transactions, vectors: HalfVectors, search: Search, queries: Vectors, wanted: Wanted
-) -> list[list[Standing]]:
+def search_distinct(
+    database: Transactions, vectors: HalfVectors, search: Search, queries: Vectors, wanted: SearchLimits
+) -> list[list[RankedRow]]:
     """Find for each of (m, d) queries the k best rows that differ from each other."""
-    found: list[list[Standing]] = [[] for _ in queries]
+    found: list[list[RankedRow]] = [[] for _ in queries]
     short, depth = np.arange(len(queries)), 2 * wanted.k
     while len(short):
         depth = min(depth, wanted.farthest)
         scores, rows = search(queries[short], depth)
-        judge = Judge(database, vectors, np.unique(rows[rows >= 0]).tolist())
+        judge = NearIdenticalRows(database, vectors, np.unique(rows[rows >= 0]).tolist())
         done = (scores[:, -1] < wanted.min_score) | (depth == wanted.farthest)
         for place, query in enumerate(short.tolist()):
             found[query] = judge.first_of_each(scores[place], rows[place], wanted.k)
@@ -72,7 +72,7 @@ def distinct(
     return found
 
 
-class Judge:
+class NearIdenticalRows:
     """Tells which of some rows are near-identical."""
 
     def __init__(self, database: Transactions, vectors: HalfVectors, rows: Sequence[int]) -> None:
@@ -81,7 +81,7 @@ class Judge:
         self._alike = traits.alike(database, [trait.content for trait in self._traits.values()])
         self._different = traits.different(database, list(self._traits.values()))
 
-    def first_of_each(self, scores: Scores, rows: Rows, k: int) -> list[Standing]:
+    def first_of_each(self, scores: Scores, rows: Rows, k: int) -> list[RankedRow]:
         """Take the best row, leave out those that it stands for, take the next; until there are k."""
         known = rows >= 0
         candidates = _Candidates(rows[known], self._vectors, [self._traits[row] for row in rows[known].tolist()])
@@ -99,7 +99,7 @@ class Judge:
                 stands_for[place] = place
         last = kept[-1] if len(kept) == k else len(candidates.rows)
         return [
-            Standing(float(scores[place]), int(rows[place]), _hidden(candidates.rows, stands_for[:last], place))
+            RankedRow(float(scores[place]), int(rows[place]), _hidden(candidates.rows, stands_for[:last], place))
             for place in kept
         ]
 

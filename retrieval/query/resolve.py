@@ -19,7 +19,7 @@ SHOWN = 10  # names in a message
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class SelectedPhotos:
     """The photos that take part."""
 
     rows: Rows | None = None  # ascending; None: all
@@ -34,13 +34,13 @@ class Choice:
         return self.criteria.admits(root, relative)
 
 
-def choose(store: Store, wanted: Filter | None) -> Choice:
+def select_photos(store: Store, wanted: Filter | None) -> SelectedPhotos:
     """Find the photos that a filter means; raise QueryError for a name or folder that is not known here."""
-    found = criteria(store, wanted or Filter())
-    return Choice() if found == Criteria() else Choice(store.photos.rows(found), found)
+    found = resolve_filter(store, wanted or Filter())
+    return SelectedPhotos() if found == Criteria() else SelectedPhotos(store.photos.rows(found), found)
 
 
-def criteria(store: Store, wanted: Filter) -> Criteria:
+def resolve_filter(store: Store, wanted: Filter) -> Criteria:
     """Settle what the names and folders of a filter mean in this index; raise QueryError for those not known here."""
     species, cameras = _species(store, wanted), _cameras(store, wanted)
     return Criteria(
@@ -50,8 +50,8 @@ def criteria(store: Store, wanted: Filter) -> Criteria:
         until=None if wanted.until is None else str(wanted.until),
         near=tuple(wanted.near),
         not_near=tuple(wanted.not_near),
-        under=tuple(place for folder in wanted.under for place in places(store, str(folder))),
-        not_under=tuple(place for folder in wanted.not_under for place in places(store, str(folder))),
+        under=tuple(place for folder in wanted.under for place in resolve_folder(store, str(folder))),
+        not_under=tuple(place for folder in wanted.not_under for place in resolve_folder(store, str(folder))),
         cameras=_any_of(cameras, wanted.camera),
         not_cameras=_any_of(cameras, wanted.not_camera) or frozenset(),
         min_probability=wanted.min_probability,
@@ -59,7 +59,7 @@ def criteria(store: Store, wanted: Filter) -> Criteria:
     )
 
 
-def places(store: Store, folder: str) -> list[Place]:
+def resolve_folder(store: Store, folder: str) -> list[Place]:
     """Return where in the index a folder lies: a path, or the name of a root with or without a folder in it.
 
     A folder above several roots stands for all of them. Raises QueryError for one that the index does not know.

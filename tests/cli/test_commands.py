@@ -238,7 +238,7 @@ def test_relocate(indexed):
     assert "12" in call("index").stdout
     assert "unchanged         12" in call("index").stdout
     unknown = call("relocate", "brids", "moved")
-    assert (unknown.exit_code, "it has: archive" in unknown.stderr) == (1, True)
+    assert (unknown.exit_code, "its roots are: archive" in unknown.stderr) == (1, True)
 
 
 def test_each_bad_input_is_one_line(indexed, model, tmp_path):

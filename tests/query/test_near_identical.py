@@ -14,9 +14,9 @@ from retrieval.query.near_identical import (
     FARTHEST,
     HASH_BITS,
     LEAST_FARTHEST,
-    Judge,
-    Wanted,
-    distinct,
+    NearIdenticalRows,
+    SearchLimits,
+    search_distinct,
 )
 from retrieval.search import exact
 from retrieval.store import Store
@@ -62,9 +62,11 @@ def ask(store, k, min_score=-2.0):
     rows = store.catalogue.vectors()
     vectors = store.vectors.read(rows)
     query = np.eye(1, store.vectors.dimension, dtype=np.float32)
-    wanted = Wanted(min(k, rows), rows, min_score)
+    wanted = SearchLimits(min(k, rows), rows, min_score)
     with store.snapshot() as now:
-        found = distinct(now.database, vectors, lambda asked, depth: exact.search(vectors, asked, depth), query, wanted)
+        found = search_distinct(
+            now.database, vectors, lambda asked, depth: exact.search(vectors, asked, depth), query, wanted
+        )
     return [(one.row, one.hidden) for one in found[0]]
 
 
@@ -150,14 +152,14 @@ def test_hidden_are_those_that_would_have_stood_among_the_hits(tmp_path):
 
 
 def test_how_far_is_bounded():
-    assert Wanted(20, 10**6).farthest == FARTHEST * 20
-    assert Wanted(1, 10**6).farthest == LEAST_FARTHEST
-    assert Wanted(20, 50).farthest == 50
+    assert SearchLimits(20, 10**6).farthest == FARTHEST * 20
+    assert SearchLimits(1, 10**6).farthest == LEAST_FARTHEST
+    assert SearchLimits(20, 50).farthest == 50
 
 
 def test_rows_that_were_not_found_count_for_nothing(tmp_path):
     store = made(tmp_path / "i", around([0.9, 0.8]), [(None, None, None)] * 2)
-    judge = Judge(store.database, store.vectors.read(2), [0, 1])
+    judge = NearIdenticalRows(store.database, store.vectors.read(2), [0, 1])
     scores, rows = np.array([0.9, -np.inf], np.float32), np.array([0, -1])
     assert [(one.row, one.hidden) for one in judge.first_of_each(scores, rows, 2)] == [(0, ())]
     store.close()

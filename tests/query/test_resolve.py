@@ -12,7 +12,7 @@ from retrieval import Filter, Index
 from retrieval.catalogue.filters import Criteria
 from retrieval.dedupe.groups.find import FindOptions
 from retrieval.errors import QueryError
-from retrieval.query.resolve import places
+from retrieval.query.resolve import resolve_folder
 from retrieval.search import exact
 
 
@@ -158,16 +158,16 @@ def test_folders_as_people_write_them(filled, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     for folder in ("2020", "./2020/", "../a/2020", str(tmp_path / "a" / "2020"), "~/a/2020", "../link", "a/2020"):
-        assert places(filled._store, folder) == [("a", "2020")], folder
+        assert resolve_folder(filled._store, folder) == [("a", "2020")], folder
     for folder in ("a", "../a", ".", "~/a"):
-        assert places(filled._store, folder) == [("a", "")], folder
-    assert places(filled._store, "b") == [("b", "")]
-    assert places(filled._store, "..") == [("a", ""), ("b", "")]
-    assert places(filled._store, "empty") == [("a", "empty")]
+        assert resolve_folder(filled._store, folder) == [("a", "")], folder
+    assert resolve_folder(filled._store, "b") == [("b", "")]
+    assert resolve_folder(filled._store, "..") == [("a", ""), ("b", "")]
+    assert resolve_folder(filled._store, "empty") == [("a", "empty")]
     with pytest.raises(QueryError, match="no folder 2019"):
-        places(filled._store, "2019")
+        resolve_folder(filled._store, "2019")
     with pytest.raises(QueryError, match="is a file"):
-        places(filled._store, "2020/000.jpg")
+        resolve_folder(filled._store, "2020/000.jpg")
 
 
 def test_folders_of_a_disk_that_is_not_mounted(filled, tmp_path):

@@ -11,7 +11,7 @@ from retrieval.catalogue.matches import Copy
 from retrieval.dedupe.groups.keep_rules import Candidate, KeepRule, ordered
 from retrieval.dedupe.plan.records import PlannedFile
 from retrieval.manifest import Manifest
-from retrieval.query.resolve import Choice
+from retrieval.query.resolve import SelectedPhotos
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Files:
     manifest: Manifest
     scope: Scope
     rules: tuple[KeepRule, ...]
-    choice: Choice = field(default_factory=Choice)
+    choice: SelectedPhotos = field(default_factory=SelectedPhotos)
     shots: Shots = field(default_factory=Shots)
     known: dict[Path, Node] = field(default_factory=dict)
 

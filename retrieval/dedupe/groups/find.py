@@ -15,7 +15,7 @@ from retrieval.dedupe.groups.stars import stars
 from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan
 from retrieval.filters import Filter
 from retrieval.lock import writing
-from retrieval.query.resolve import choose, criteria
+from retrieval.query.resolve import resolve_filter, select_photos
 from retrieval.records import Progress
 from retrieval.store import Store
 
@@ -48,7 +48,7 @@ def find(store: Store, options: FindOptions, progress: Callable[[Progress], None
     what the index does not know, IndexLockedError while another process writes to the index.
     """
     rules = keep_rules.parse(options.keep)
-    criteria(store, options.filter or Filter())  # a mistyped name must not come to light after hours of comparing
+    resolve_filter(store, options.filter or Filter())  # a mistyped name must not come to light after hours of comparing
     kinds = frozenset(options.kinds if options.kinds is not None else Kind)
     compared = 0
     if kinds & {Kind.NEAR, Kind.SAME_PIXELS}:
@@ -57,7 +57,9 @@ def find(store: Store, options: FindOptions, progress: Callable[[Progress], None
         with writing(store.folder):
             store.reload()
             compared = Scan(store, options.workers, progress).update()
-    groups = _Groups(store, options, kinds, Files(store.manifest, options.scope, rules, choose(store, options.filter)))
+    groups = _Groups(
+        store, options, kinds, Files(store.manifest, options.scope, rules, select_photos(store, options.filter))
+    )
     removable = whole_shots([*groups.exact(), *groups.alike()])
     apart = [*groups.bursts(), *groups.raw_twins()]
     in_plan = removable if options.kinds is None else [*removable, *apart]

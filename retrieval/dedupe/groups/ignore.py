@@ -7,19 +7,21 @@ from pathlib import Path
 from retrieval.archive.content import read_file
 from retrieval.errors import DedupeError, PhotoError
 from retrieval.lock import writing
+from retrieval.records import PathInput
 from retrieval.store import Store
 
 Pair = tuple[bytes, bytes]  # SHA-256
 
 
-def ignore(store: Store, photos: Sequence[Path], *, take_back: bool = False) -> int:
+def ignore(store: Store, photos: Sequence[PathInput], *, take_back: bool = False) -> int:
     """Remember that photos all differ, or take that back; return how many pairs that changed.
 
     Raises DedupeError for a file that cannot be read, or two with the same bytes.
     """
-    hashes = [_hash(path) for path in photos]
+    paths = [Path(photo) for photo in photos]
+    hashes = [_hash(path) for path in paths]
     pairs: list[Pair] = []
-    for (one, first), (other, second) in combinations(zip(photos, hashes, strict=True), 2):
+    for (one, first), (other, second) in combinations(zip(paths, hashes, strict=True), 2):
         if first == second:
             raise DedupeError(f"{one} and {other} have the same bytes: they are one photo twice")
         pairs.append((first, second))

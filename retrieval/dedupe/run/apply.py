@@ -13,6 +13,7 @@ from pathlib import Path
 
 from retrieval.archive.shots import Shots
 from retrieval.catalogue import moves
+from retrieval.dedupe.plan import plan_file
 from retrieval.dedupe.plan.records import REMOVABLE, Group, Member, Plan
 from retrieval.dedupe.run import follow, transfer, trash
 from retrieval.dedupe.run.checks import (
@@ -30,7 +31,7 @@ from retrieval.dedupe.run.report import RunReport
 from retrieval.dedupe.run.shot_removal import HOLDING_NAME, Unit, make_unit, plan_steps
 from retrieval.errors import Interrupted, RunError
 from retrieval.lock import writing
-from retrieval.records import Progress
+from retrieval.records import PathInput, Progress
 from retrieval.store import Store
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -41,17 +42,19 @@ Listener = Callable[[Progress], None]
 
 def apply(
     store: Store,
-    plan: Plan,
+    plan: Plan | PathInput,
     options: ApplyOptions = DEFAULT_OPTIONS,
     progress: Listener = lambda _progress: None,
 ) -> RunReport:
-    """Do with the files of a plan what it says, group by group; return what was done and what was left, and why.
+    """Carry out a plan, or the file of one, group by group; return what was done, and what was left and why.
 
     A run of the same plan that was interrupted or killed is gone on with. `progress` may raise Interrupted to stop
     between two shots. Raises PlanError, before anything is changed, for a plan that contradicts itself; RunError where
     a disk is missing or the journal cannot be written; IndexLockedError while another process writes.
     """
     check_options(options)
+    if not isinstance(plan, Plan):
+        plan = plan_file.read(Path(plan))
     if options.to is not None:
         options = replace(options, to=options.to.expanduser().resolve())
     report = RunReport(options.mode, dry_run=options.dry_run)

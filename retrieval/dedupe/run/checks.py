@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from retrieval.dedupe.alike.recheck import why_different
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.dedupe.run.records import LINKING, Mode
 from retrieval.dedupe.run.transfer import Imprint, facts, imprint
@@ -25,7 +26,7 @@ class ApplyOptions:
     kinds: frozenset[Kind] = frozenset((Kind.EXACT,))
     dry_run: bool = False
     # Says why a keeper that a person chose does not match a member, or None where it does.
-    recheck: Callable[[Path, Path], str | None] | None = None
+    recheck: Callable[[Path, Path], str | None] | None = why_different
 
 
 def check_options(options: ApplyOptions) -> None:

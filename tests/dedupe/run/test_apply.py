@@ -403,7 +403,7 @@ def test_a_keeper_chosen_by_hand_must_match_as_well(library, answer):
         asked.append((keeper, member))
         return answer
 
-    options = NEAR if answer == "nobody to ask" else replace(NEAR, recheck=recheck)
+    options = replace(NEAR, recheck=None if answer == "nobody to ask" else recheck)
     report = apply(store, plan(chosen), options)
     assert report.photos == (answer is None)
     assert kept.exists() == (answer is not None)
