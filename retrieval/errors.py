@@ -83,6 +83,8 @@ class Remedy(Enum):
     RESTORE_COLUMNS = "restore them, or find the duplicates again; to see fewer columns, hide them"
     OTHER_FILE_NAME = "choose another name, or delete that file first"
     OTHER_MODE = "choose another way to remove the files"
+    UPDATE_AND_FIND_AGAIN = "bring the index up to date, then find the duplicates again"
+    RESTORE_OR_GIVE_UP_RUN = "restore it from a backup; or move it elsewhere, after which that run cannot be undone"
     OTHER_HOLDING_FOLDER = "choose another holding folder"
     HOLD_INSTEAD = "move it to a holding folder instead"
     EXACT_ONLY = "remove exact copies alone that way, or move the files to a holding folder"

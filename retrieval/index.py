@@ -36,9 +36,8 @@ from retrieval.store import Store
 
 if TYPE_CHECKING:  # loaded by the methods that change files
     from retrieval.dedupe.plan.records import Plan
-    from retrieval.dedupe.run.checks import ApplyOptions
-    from retrieval.dedupe.run.report import RunReport
-    from retrieval.dedupe.run.undo import RunSummary
+    from retrieval.dedupe.run.records import ApplyOptions
+    from retrieval.dedupe.run.report import RunReport, RunSummary
 
 __all__ = [
     "Calibration",

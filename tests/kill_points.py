@@ -22,9 +22,8 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from retrieval.dedupe.plan.records import Plan
 from retrieval.dedupe.run.apply import apply
-from retrieval.dedupe.run.checks import ApplyOptions
 from retrieval.dedupe.run.journal import journals
-from retrieval.dedupe.run.records import Mode
+from retrieval.dedupe.run.records import ApplyOptions, Mode
 from retrieval.dedupe.run.undo import undo
 from retrieval.store import Store
 

@@ -30,6 +30,7 @@ WORDS = {
     Remedy.EDIT_PLAN: "correct the plan, or run `retrieval dedupe find` again; nothing was changed",
     Remedy.RESTORE_COLUMNS: "restore them, or run `retrieval dedupe find` again; to see fewer columns, hide them",
     Remedy.OTHER_FILE_NAME: "choose another name, or replace it with --overwrite",
+    Remedy.UPDATE_AND_FIND_AGAIN: "run `retrieval index`, then `retrieval dedupe find` again",
     Remedy.OTHER_MODE: "choose one of --to, --trash, --hardlink, --reflink and --delete",
     Remedy.EXACT_ONLY: "leave out --kinds, or move the files instead of linking them",
     Remedy.MOUNT_AND_UNDO: "mount its disk, then run `retrieval dedupe undo` again",

@@ -75,7 +75,7 @@ def test_undo_leaves_what_is_in_the_way(library):
     (library.root / "b" / "new\nline.jpg").write_bytes(b"in the way")
     back = call("undo", "--strict")
     assert back.exit_code == 3
-    assert "left (group 1): there is something at" in back.stderr
+    assert "left (group 1): another file is at" in back.stderr
     assert "0 photos and 1 sidecar (" in back.stderr
 
 

@@ -17,8 +17,8 @@ from retrieval import Filter, Index
 from retrieval.cli import main
 from retrieval.dedupe.plan import plan_file
 from retrieval.dedupe.run.apply import digest
-from retrieval.dedupe.run.checks import ApplyOptions
 from retrieval.dedupe.run.journal import journals
+from retrieval.dedupe.run.records import ApplyOptions
 
 FIXTURE = Path(__file__).parent / "0.1.0.tar.xz"
 HOME = "/tmp/retrieval-0.1.0"  # where it was made

@@ -9,10 +9,11 @@ import click
 from retrieval.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option
 from retrieval.cli.progress import shown
+from retrieval.cli.remedies import in_words
 from retrieval.text import printable
 
 if TYPE_CHECKING:
-    from retrieval.dedupe.run.checks import ApplyOptions
+    from retrieval.dedupe.run.records import ApplyOptions
     from retrieval.dedupe.run.report import RunReport
 
 DONE = {
@@ -95,8 +96,7 @@ def choose(
     """Put the options together; raise UsageError for those that exclude each other."""
     from retrieval.dedupe.alike.recheck import why_different
     from retrieval.dedupe.plan.records import Kind
-    from retrieval.dedupe.run.checks import ApplyOptions
-    from retrieval.dedupe.run.records import Mode
+    from retrieval.dedupe.run.records import ApplyOptions, Mode
 
     flags = {Mode.TRASH: trash, Mode.HARDLINK: hardlink, Mode.REFLINK: reflink, Mode.DELETE: delete}
     chosen = [mode for mode, wanted in flags.items() if wanted]
@@ -114,7 +114,7 @@ def choose(
 
 def summary(report: "RunReport", index_folder: str | None) -> str:
     """Describe to a person what was done, what was left, and how to take it back."""
-    lines = [f"skipped (group {one.group}): {printable(one.reason)}" for one in report.skipped]
+    lines = [f"skipped (group {one.group}): {printable(in_words(one.error))}" for one in report.skipped]
     if report.resumed:
         lines.append(f"Went on with the unfinished run {report.run}.")
     lines.append(_done(report))

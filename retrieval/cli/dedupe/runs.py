@@ -12,7 +12,7 @@ from retrieval.cli.options import choose_format, find_index, index_option, scree
 from retrieval.text import dump_json, tsv_line
 
 if TYPE_CHECKING:
-    from retrieval.dedupe.run.undo import RunSummary
+    from retrieval.dedupe.run.report import RunSummary
 
 COLUMNS = ("run", "started_at", "mode", "files", "bytes", "state")
 

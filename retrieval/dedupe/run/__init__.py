@@ -1,1 +1,1 @@
-"""Carries out a plan, and undoes it: the only package that changes files of an archive."""
+"""Applies a plan and undoes it: the only package that changes files of an archive."""

@@ -1,43 +1,28 @@
-"""Holds a plan against itself, against what was asked for, and against the disk, before anything is changed.
+"""Checks a plan before anything is changed: that it is consistent, and that the files are still what it says.
 
-A plan that contradicts itself raises PlanError: then nothing is done at all. A file that is no longer what the plan
-says raises RunError: then only its group is left alone.
+PlanError means that nothing is done at all. RunError about a file means that only its group is left alone.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from retrieval.dedupe.alike.recheck import why_different
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
-from retrieval.dedupe.run.records import LINKING, Mode
-from retrieval.dedupe.run.transfer import Imprint, facts, imprint
-from retrieval.errors import PlanError, RunError
+from retrieval.dedupe.run.records import LINKING, ApplyOptions, Mode
+from retrieval.dedupe.run.transfer import Fingerprint, fingerprint, plain_file_status
+from retrieval.errors import PlanError, Remedy, RunError
 from retrieval.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyOptions:
-    """What `apply` may be told."""
-
-    mode: Mode = Mode.MOVE
-    to: Path | None = None  # the holding folder; by default a hidden one in the root of each file
-    kinds: frozenset[Kind] = frozenset((Kind.EXACT,))
-    dry_run: bool = False
-    # Says why a keeper that a person chose does not match a member, or None where it does.
-    recheck: Callable[[Path, Path], str | None] | None = why_different
-
-
 def check_options(options: ApplyOptions) -> None:
-    """Raise PlanError for wishes that do not go together."""
+    """Raise RunError for options that exclude each other."""
     if options.to is not None and options.mode != Mode.MOVE:
-        raise PlanError(f"a holding folder (--to) and --{options.mode} do not go together: choose one")
+        raise RunError(f"a holding folder cannot be combined with mode {options.mode}", Remedy.OTHER_MODE)
     if options.mode in LINKING and options.kinds != {Kind.EXACT}:
-        raise PlanError(f"--{options.mode} is for files of the same bytes: leave out --kinds, or move the others")
+        raise RunError(f"mode {options.mode} is for files with the same bytes", Remedy.EXACT_ONLY)
     never = options.kinds - set(REMOVABLE)
     if never:
-        raise PlanError(f"groups of kind {', '.join(sorted(never))} are no duplicates: nothing in them is removed")
+        raise RunError(f"files in groups of kind {', '.join(sorted(never))} are never removed")
 
 
 def check_plan(plan: Plan, options: ApplyOptions, manifest: Manifest) -> None:
@@ -46,26 +31,26 @@ def check_plan(plan: Plan, options: ApplyOptions, manifest: Manifest) -> None:
     for group in plan.groups:
         removed = [member.file.path for member in group.members if member.action == Action.REMOVE]
         if removed and group.kind not in REMOVABLE:
-            raise PlanError(f"group {group.number} ({group.kind}) marks {removed[0]} for removal: {_FIX}")
+            what = f"group {group.number} ({group.kind}) would remove {removed[0]}"
+            raise PlanError(what, Remedy.EDIT_PLAN)
         for path in removed:
             if path in protected:
-                raise PlanError(f"{path} is in a reference folder and marked for removal: {_FIX}")
-    # One photo may be in a burst and have a copy elsewhere: the other kinds say nothing of what becomes of it.
+                raise PlanError(f"{path} is in a reference folder but would be removed", Remedy.EDIT_PLAN)
+    # A photo in a burst may be in another group too: the kinds that are never removed do not decide about it.
     groups = [group for group in plan.groups if group.kind in REMOVABLE]
     for group in groups:
         for file in _files(group):
             _check_file(file, group, manifest)
-    _refuse_two_fates(groups)
+    _check_one_place_each(groups)
     if options.to is not None:
-        _refuse_inside(options.to, protected)
-        if any((options.to / name) == root for name, root in manifest.roots.items()):
-            raise PlanError(f"{options.to} would put the files back into the archive: choose another holding folder")
+        _check_holding_folder(options.to, protected, manifest)
 
 
-def _refuse_two_fates(groups: Iterable[Group]) -> None:
-    """A file has one place in a plan; only a keeper may keep for several groups.
+def _check_one_place_each(groups: Sequence[Group]) -> None:
+    """Raise PlanError if a file is a member twice, or a keeper of files with other bytes is itself removed.
 
-    The keeper of files of the same bytes may itself go, if it matches another file: then so do all of them.
+    A file may be the keeper of several groups. The keeper of exact copies may be removed if it matches another keeper,
+    because then each of its copies matches that one too.
     """
     places: dict[Path, Group] = {}
     for group in groups:
@@ -73,23 +58,18 @@ def _refuse_two_fates(groups: Iterable[Group]) -> None:
             path = member.file.path
             if path == group.keeper.path or path in places:
                 other = places.get(path, group).number
-                raise PlanError(f"{path} is in group {other} and again in group {group.number}: {_FIX}")
+                raise PlanError(f"{path} is in group {other} and again in group {group.number}", Remedy.EDIT_PLAN)
             places[path] = group
-    going = {member.file.path for _, member in removals(groups, REMOVABLE)}
+    removed = {member.file.path for _, member in removals(groups, REMOVABLE)}
     for group in groups:
-        if group.keeper.path in going and group.kind != Kind.EXACT:
+        if group.keeper.path in removed and group.kind != Kind.EXACT:
             number = places[group.keeper.path].number
-            raise PlanError(
-                f"{group.keeper.path} is the keeper of group {group.number}, but group {number} marks it for "
-                f"removal: {_FIX}"
-            )
-
-
-_FIX = "correct the plan, or find the duplicates again; nothing was changed"
+            what = f"{group.keeper.path} is the keeper of group {group.number}, but group {number} would remove it"
+            raise PlanError(what, Remedy.EDIT_PLAN)
 
 
 def check_mounted(plan: Plan, options: ApplyOptions, manifest: Manifest) -> None:
-    """Raise RunError where a root of the files to remove is not there."""
+    """Raise RunError if a root of the files to remove is missing."""
     names = {
         found[0]
         for group in plan.groups
@@ -99,50 +79,52 @@ def check_mounted(plan: Plan, options: ApplyOptions, manifest: Manifest) -> None
     }
     for name in sorted(names):
         if not is_mounted(manifest.roots[name]):
-            raise RunError(
-                f"the folder {manifest.roots[name]} (root {name!r}) is not there: mount its disk; nothing was changed"
-            )
+            raise RunError(f"{manifest.roots[name]} (root {name!r}) is missing or empty", Remedy.MOUNT)
 
 
 def is_mounted(root: Path) -> bool:
-    """Tell whether a root can be worked on: without its disk a mount point is missing, or an empty folder."""
-    return root.is_dir() and any(root.iterdir())
+    """Tell whether the disk of a root is there: without it, its mount point is missing or an empty folder."""
+    try:
+        return any(root.iterdir())
+    except OSError:
+        return False
 
 
-def check_file(file: PlannedFile) -> Imprint:
-    """Read a file again; raise RunError if it is not what the plan says."""
-    found = facts(file.path)
+def check_file(file: PlannedFile) -> Fingerprint:
+    """Read a file again and return its fingerprint; raise RunError if it is not what the plan says."""
+    found = plain_file_status(file.path)
     if file.path.parent.resolve() != file.path.parent:
-        raise RunError(f"{file.path} is reached through a symbolic link: links are never followed")
+        raise RunError(f"{file.path} is reached through a symbolic link, and links are not followed")
     if (found.st_size, found.st_mtime_ns) != (file.size, file.mtime_ns):
-        raise RunError(f"{file.path} has changed since the plan was made: find the duplicates again")
-    now = imprint(file.path)
+        raise RunError(f"{file.path} has changed since the plan was made", Remedy.FIND_AGAIN)
+    now = fingerprint(file.path)
     if now.sha256 != file.sha256:
-        raise RunError(f"{file.path} has other bytes than the plan says: find the duplicates again")
+        raise RunError(f"{file.path} has other bytes than the plan says", Remedy.FIND_AGAIN)
     return now
 
 
-def check_pair(group: Group, member: Member, options: ApplyOptions) -> Imprint:
-    """Check a member and its keeper; raise RunError if either has changed or they are one file. Returns the member's.
+def check_pair(group: Group, member: Member, options: ApplyOptions) -> Fingerprint:
+    """Check a member and its keeper; return the member's fingerprint.
 
-    A keeper that was chosen by hand must match as well: the reasons of the plan are not about it.
+    Raises RunError if either has changed, if they are one file, or if the keeper was chosen by hand and does not match:
+    the reasons in the plan are not about it.
     """
     keeper, path = group.keeper, member.file.path
     if options.mode == Mode.HARDLINK and keeper.protected:
-        raise RunError(f"{path} stays: a hard link to {keeper.path} would let edits reach into a reference folder")
+        raise RunError(f"{path} stays, because editing a hard link to {keeper.path} would change a reference folder")
     check_file(keeper)
     found = check_file(member.file)
-    if os.path.samestat(facts(keeper.path), facts(path)):
-        raise RunError(f"{path} and its keeper {keeper.path} are one file already: removing it frees nothing")
+    if os.path.samestat(plain_file_status(keeper.path), plain_file_status(path)):
+        raise RunError(f"{path} and its keeper {keeper.path} are one file, so removing it would free nothing")
     if group.kind != Kind.EXACT and not member.reason:
-        reason = options.recheck(keeper.path, path) if options.recheck else "that cannot be checked here"
-        if reason:
-            raise RunError(f"{path} is not known to match {keeper.path}, the keeper chosen by hand: {reason}")
+        difference = options.recheck(keeper.path, path) if options.recheck else "nothing here can compare them"
+        if difference:
+            raise RunError(f"{path} may not match {keeper.path}, the keeper chosen by hand: {difference}")
     return found
 
 
 def removals(groups: Iterable[Group], kinds: Iterable[Kind]) -> Iterator[tuple[Group, Member]]:
-    """Yield what a plan wants to be removed in groups of these kinds."""
+    """Yield the members to remove, with their groups, in groups of these kinds."""
     for group in groups:
         if group.kind in kinds:
             yield from ((group, member) for member in group.members if member.action == Action.REMOVE)
@@ -154,17 +136,18 @@ def _files(group: Group) -> Iterator[PlannedFile]:
 
 
 def _check_file(file: PlannedFile, group: Group, manifest: Manifest) -> None:
-    if os.path.normpath(file.path) != str(file.path) or not file.path.is_absolute():
-        raise PlanError(f"group {group.number} names {file.path}, which is no full path: {_FIX}")
+    if os.path.normpath(file.path) != str(file.path) or not file.path.is_absolute() or "\0" in str(file.path):
+        raise PlanError(f"group {group.number} has {str(file.path)!r}, not an absolute path", Remedy.EDIT_PLAN)
     if manifest.locate(file.path) is None:
-        raise PlanError(f"{file.path} (group {group.number}) is in no folder of this index: {_FIX}")
+        raise PlanError(f"{file.path} (group {group.number}) is not in a folder of this index", Remedy.EDIT_PLAN)
     if group.kind == Kind.EXACT and file.sha256 != group.keeper.sha256:
-        raise PlanError(
-            f"{file.path} has other bytes than its keeper, but group {group.number} calls them exact: {_FIX}"
-        )
+        what = f"{file.path} has other bytes than its keeper, but group {group.number} is exact"
+        raise PlanError(what, Remedy.EDIT_PLAN)
 
 
-def _refuse_inside(target: Path, protected: Iterable[Path]) -> None:
+def _check_holding_folder(folder: Path, protected: Iterable[Path], manifest: Manifest) -> None:
     for path in protected:
-        if target.resolve().is_relative_to(path.parent):
-            raise PlanError(f"{target} is in a reference folder ({path.parent}): choose another holding folder")
+        if folder.is_relative_to(path.parent):
+            raise RunError(f"{folder} is in a reference folder ({path.parent})", Remedy.OTHER_HOLDING_FOLDER)
+    if any(folder / name == root for name, root in manifest.roots.items()):
+        raise RunError(f"{folder} would put the files back into the archive", Remedy.OTHER_HOLDING_FOLDER)

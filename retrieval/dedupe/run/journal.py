@@ -1,7 +1,7 @@
-"""The journal of one run that changes files: each step is on the disk before it is taken, and again when it is done.
+"""The journal of a run: each change is written to the disk before it is made, and again when it is done.
 
-`runs/<run>.jsonl` in the index's folder, one JSON object a line, only ever appended to. What a run has done, what was
-in hand when it was killed and what `undo` has put back all follow from reading it from the beginning.
+`runs/<run>.jsonl` in the folder of the index has one JSON object a line and is only appended to. What a run has done,
+what it was doing when it was killed and what was undone since all follow from reading it from the start.
 """
 
 import json
@@ -14,9 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from retrieval.dedupe.run.records import Header, Mode, State, Step, document, relocated, step_of
+from retrieval.dedupe.run.records import (
+    Change,
+    Mode,
+    RunHeader,
+    State,
+    change_document,
+    change_from_document,
+    relocated,
+)
 from retrieval.durable import sync_folder
-from retrieval.errors import RunError
+from retrieval.errors import JournalError, Remedy, RunError
 from retrieval.text import dump_json
 
 RUNS_NAME = "runs"
@@ -24,29 +32,25 @@ SUFFIX = ".jsonl"
 FORMAT = 1
 
 
-class JournalError(RunError):
-    """The journal itself fails: nothing may be changed any more."""
-
-
 @dataclass(slots=True)
 class Journal:
-    """A run as its journal tells it; the methods that add to it write to the disk first.
+    """A run as its journal records it. Methods that add to it write to the disk first.
 
-    Raises RunError for a journal that cannot be written, or is broken elsewhere than in a torn last line.
+    Raises JournalError if the journal cannot be written.
     """
 
     path: Path
-    header: Header
-    steps: dict[int, Step] = field(default_factory=dict)  # by number
+    header: RunHeader
+    changes: dict[int, Change] = field(default_factory=dict)  # by number
     states: dict[int, State] = field(default_factory=dict)
-    folders: list[Path] = field(default_factory=list)  # made by the run, in that order
+    folders: list[Path] = field(default_factory=list)  # that the run made, in that order
     ended: bool = False
-    undo_begun: bool = False
+    undo_started: bool = False
     _file: BinaryIO | None = None
 
     @classmethod
     def create(cls, index: Path, mode: Mode, plan: str, roots: Mapping[str, Path]) -> "Journal":
-        """Begin a run in an index's folder, under the name of this second."""
+        """Start the journal of a new run, named after the local time."""
         folder = index / RUNS_NAME
         now = datetime.now().astimezone()
         try:
@@ -55,11 +59,10 @@ class Journal:
                 sync_folder(index)
             path, file = _create_file(folder, now.strftime("%Y-%m-%dT%H-%M-%S"))
         except OSError as error:
-            raise JournalError(
-                f"no journal can be written to {folder} ({error.strerror}): nothing was changed"
-            ) from error
+            what = f"no journal can be written to {folder} ({error.strerror}), so nothing was changed"
+            raise JournalError(what) from error
         where = {name: str(root) for name, root in roots.items()}
-        header = Header(path.name.removesuffix(SUFFIX), mode, plan, now.isoformat(timespec="seconds"), where)
+        header = RunHeader(path.name.removesuffix(SUFFIX), mode, plan, now.isoformat(timespec="seconds"), where)
         journal = cls(path, header, _file=file)
         journal._write({"do": "run", "format": FORMAT, **asdict(header)})
         sync_folder(folder)
@@ -67,80 +70,84 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path) -> "Journal | None":
-        """Read a journal; None for one that was killed before its first line."""
+        """Read a journal; return None if the run was killed before its first line.
+
+        Raises RunError for a journal that cannot be read or is damaged. A torn last line counts as not written.
+        """
         try:
             data = path.read_bytes()
         except OSError as error:
             raise RunError(f"the journal {path} cannot be read: {error.strerror}") from error
-        lines = data.split(b"\n")[:-1]  # behind the last line's end there is nothing, or a torn line
+        lines = data.split(b"\n")[:-1]  # what follows the last line end is nothing, or a torn line
         if not lines:
             return None
-        journal = cls(path, _parse_header(lines[0], path))
+        journal = cls(path, _header(lines[0], path))
         for number, line in enumerate(lines[1:], start=2):
             try:
                 journal._replay(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise RunError(
-                    f"the journal {path} is broken in line {number}: restore it from a backup, or move it away "
-                    "(then nothing of that run can be undone)"
-                ) from error
+                what = f"line {number} of the journal {path} is damaged"
+                raise RunError(what, Remedy.RESTORE_OR_GIVE_UP_RUN) from error
         return journal
 
     def relocate(self, roots: Mapping[str, Path]) -> None:
-        """Look for the files where the archive folders are now; the journal on the disk stays as it is."""
+        """Replace the roots in all paths by where they are now. The file of the journal stays as it is."""
         before = self.header.roots
         self.folders = [relocated(folder, before, roots) for folder in self.folders]
-        for number, step in self.steps.items():
-            self.steps[number] = replace(
-                step,
-                path=relocated(step.path, before, roots),
-                to=None if step.to is None else relocated(step.to, before, roots),
-                keeper=relocated(step.keeper, before, roots),
+        for number, change in self.changes.items():
+            self.changes[number] = replace(
+                change,
+                path=relocated(change.path, before, roots),
+                target=None if change.target is None else relocated(change.target, before, roots),
+                keeper=relocated(change.keeper, before, roots),
             )
 
-    def begin(self, step: Step) -> None:
-        """Say that a step is about to be taken."""
-        self._write({"do": State.BEGUN, **document(step)})
-        self.steps[step.number] = step
-        self.states[step.number] = State.BEGUN
+    def begin(self, change: Change) -> None:
+        """Record that a change is about to be made."""
+        self._write({"do": State.BEGUN, **change_document(change)})
+        self.changes[change.number] = change
+        self.states[change.number] = State.BEGUN
 
-    def done(self, number: int, to: Path | None = None) -> None:
-        """Say that a step is taken, and where the file is now if only that told."""
-        self._write({"do": State.DONE, "step": number, "to": None if to is None else str(to)})
-        self._set_done(number, to)
+    def finish(self, number: int, target: Path | None = None) -> None:
+        """Record that a change is done, and where the file is now if that was not known before."""
+        self._write({"do": State.DONE, "step": number, "to": None if target is None else str(target)})
+        self._set_done(number, target)
 
-    def mark(self, number: int, state: State) -> None:
-        """Say that a step is void, being undone, or undone."""
+    def set_state(self, number: int, state: State) -> None:
+        """Record that a change is void, being undone, or undone."""
         self._write({"do": state, "step": number})
-        self._set_state(number, state)
+        self._apply_state(number, state)
 
-    def folder(self, path: Path) -> None:
-        """Say that a folder is about to be made."""
+    def add_folder(self, path: Path) -> None:
+        """Record that a folder is about to be made."""
         self._write({"do": "folder", "path": str(path)})
         self.folders.append(path)
 
     def end(self) -> None:
-        """Say that the run has done all it could."""
+        """Record that the run has done all it could."""
         self._write({"do": "end", "at": datetime.now().astimezone().isoformat(timespec="seconds")})
         self.ended = True
 
-    def temporary(self, step: Step, folder: Path) -> Path:
-        """Return the name that this step may use in a folder while it copies; nothing else has it."""
-        return folder / f".retrieval-{self.header.run}-{step.number}.partial"
+    def temporary_path(self, change: Change, folder: Path) -> Path:
+        """Return the path in a folder that only this change uses, for a copy in progress."""
+        return folder / f".retrieval-{self.header.run}-{change.number}.partial"
 
-    def in_state(self, *states: State) -> list[Step]:
-        """Return the steps in one of these states, the last first: the order of undoing."""
-        return [step for number, step in reversed(self.steps.items()) if self.states[number] in states]
+    def in_state(self, *states: State) -> list[Change]:
+        """Return the changes in one of these states, the last first, as they are undone."""
+        return [change for number, change in reversed(self.changes.items()) if self.states[number] in states]
 
-    def open_steps(self) -> list[Step]:
-        """Return the steps that a kill left half done, with the rest of their unit; the last first."""
-        done = Counter(step.unit for step in self.in_state(State.DONE))
-        settled = {step.unit for step in self.in_state(State.UNDOING, State.UNDONE)}
-        settled |= {step.unit for step in self.in_state(State.DONE) if step.mode == Mode.DELETE}  # no way back
+    def incomplete_changes(self) -> list[Change]:
+        """Return the changes of shots that a kill left half changed, the last first."""
+        done = Counter(change.shot for change in self.in_state(State.DONE))
+        settled = {change.shot for change in self.in_state(State.UNDOING, State.UNDONE)}
+        settled |= {
+            change.shot for change in self.in_state(State.DONE) if change.mode == Mode.DELETE
+        }  # cannot be undone
         return [
-            step
-            for step in self.in_state(State.BEGUN, State.DONE)
-            if self.states[step.number] == State.BEGUN or (step.unit not in settled and done[step.unit] < step.of)
+            change
+            for change in self.in_state(State.BEGUN, State.DONE)
+            if self.states[change.number] == State.BEGUN
+            or (change.shot not in settled and done[change.shot] < change.shot_size)
         ]
 
     def close(self) -> None:
@@ -156,7 +163,7 @@ class Journal:
         self.close()
 
     def _write(self, line: dict[str, Any]) -> None:
-        """Append a line and wait until it is on the disk."""
+        """Append a line and sync it to the disk."""
         try:
             if self._file is None:
                 self._file = _open_for_appending(self.path)
@@ -164,54 +171,52 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise JournalError(
-                f"the journal {self.path} cannot be written ({error.strerror}): the run has stopped; "
-                "run the same command again, or `retrieval dedupe undo`, once that is mended"
-            ) from error
+            what = f"the run has stopped, because its journal {self.path} cannot be written ({error.strerror})"
+            raise JournalError(what, Remedy.RESUME_OR_UNDO) from error
 
     def _replay(self, line: dict[str, Any]) -> None:
         kinds: dict[str, Callable[[], None]] = {
-            State.BEGUN: lambda: self._add(step_of(line)),
+            State.BEGUN: lambda: self._add(change_from_document(line)),
             State.DONE: lambda: self._set_done(line["step"], None if line["to"] is None else Path(line["to"])),
             "folder": lambda: self.folders.append(Path(line["path"])),
             "end": lambda: setattr(self, "ended", True),
         }
         kind = line["do"]
-        kinds.get(kind, lambda: self._set_state(line["step"], State(kind)))()
+        kinds.get(kind, lambda: self._apply_state(line["step"], State(kind)))()
 
-    def _add(self, step: Step) -> None:
-        self.steps[step.number] = step
-        self.states[step.number] = State.BEGUN
+    def _add(self, change: Change) -> None:
+        self.changes[change.number] = change
+        self.states[change.number] = State.BEGUN
 
-    def _set_done(self, number: int, to: Path | None) -> None:
-        if to is not None:
-            self.steps[number] = replace(self.steps[number], to=to)
-        self._set_state(number, State.DONE)
+    def _set_done(self, number: int, target: Path | None) -> None:
+        if target is not None:
+            self.changes[number] = replace(self.changes[number], target=target)
+        self._apply_state(number, State.DONE)
 
-    def _set_state(self, number: int, state: State) -> None:
-        if number not in self.steps:
+    def _apply_state(self, number: int, state: State) -> None:
+        if number not in self.changes:
             raise KeyError(number)
         self.states[number] = state
-        self.undo_begun |= state in (State.UNDOING, State.UNDONE)
+        self.undo_started |= state in (State.UNDOING, State.UNDONE)
 
 
 def journals(index: Path) -> Iterator[Journal]:
-    """Read the runs of an index, the oldest first."""
-    folder = index / RUNS_NAME
-    for path in sorted(folder.glob(f"*{SUFFIX}"), key=_order) if folder.is_dir() else []:
+    """Yield the journals of an index, the oldest first. Raises RunError for one that cannot be read."""
+    for path in sorted((index / RUNS_NAME).glob(f"*{SUFFIX}"), key=_order):
         journal = Journal.read(path)
         if journal is not None:
             yield journal
 
 
 def find_journal(index: Path, run: str | None) -> Journal:
-    """Return a run by its name, or the last one; raise RunError, naming what there is."""
+    """Return the journal of a run by its name, or the last one. Raises RunError if there is none."""
     found = list(journals(index))
     chosen = [journal for journal in found if run in (None, journal.header.run)]
     if not chosen:
+        if not found:
+            raise RunError("no run has changed files yet, so there is nothing to undo")
         names = ", ".join(journal.header.run for journal in found[-5:])
-        known = f"the last ones are {names}" if names else "this index has none"
-        raise RunError(f"there is no run {run}: {known}" if run else "no run has changed files yet: nothing to undo")
+        raise RunError(f"there is no run {run}; the last ones are {names}", Remedy.LIST_RUNS)
     return chosen[-1]
 
 
@@ -233,7 +238,7 @@ def _create_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:
 
 
 def _open_for_appending(path: Path) -> BinaryIO:
-    """Cut off a torn last line: what is appended must begin a line of its own."""
+    """Cut off a torn last line, so that what is appended starts a new line."""
     data = path.read_bytes()
     file = path.open("r+b")
     file.truncate(data.rfind(b"\n") + 1)
@@ -241,15 +246,15 @@ def _open_for_appending(path: Path) -> BinaryIO:
     return file
 
 
-def _parse_header(line: bytes, path: Path) -> Header:
+def _header(line: bytes, path: Path) -> RunHeader:
     try:
         document = json.loads(line)
         version = document["format"]
-        header = Header(
+        header = RunHeader(
             document["run"], Mode(document["mode"]), document["plan"], document["started_at"], dict(document["roots"])
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is no journal of this program: move it away") from error
+        raise RunError(f"{path} is not the journal of a run: move it elsewhere") from error
     if version != FORMAT:
-        raise RunError(f"the journal {path} has format {version}, this version reads {FORMAT}: upgrade retrieval")
+        raise RunError(f"the journal {path} has format {version}, this version reads {FORMAT}", Remedy.UPGRADE)
     return header

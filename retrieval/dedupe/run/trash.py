@@ -1,7 +1,7 @@
-"""The system's trash: sends a file there and, where the desktop's trash can be read, finds it again.
+"""Moves files to the system's trash, and finds them there again.
 
-Finding follows the freedesktop.org trash specification 1.0, which Linux and the BSDs share; macOS and Windows do not
-tell where a file went, and there only the system's own trash brings it back.
+Finding follows the freedesktop.org trash specification 1.0, for Linux and the BSDs. macOS and Windows do not say where
+a file went, so there it can be put back only from the trash itself.
 """
 
 import os
@@ -10,25 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from retrieval.errors import RunError
+from retrieval.errors import Remedy, RunError
 
 INFO_SUFFIX = ".trashinfo"
 
 
 def send(path: Path) -> None:
-    """Move a file to the system's trash; raise RunError where there is none, as on most network shares."""
+    """Move a file to the system's trash. Raises RunError if there is none, as on most network shares."""
     import send2trash
 
     try:
         send2trash.send2trash(path)
     except OSError as error:
-        raise RunError(
-            f"{path} cannot be put into the trash ({error.strerror or error}): move it to a folder with --to DIR"
-        ) from error
+        what = f"{path} cannot be moved to the trash ({error.strerror or error})"
+        raise RunError(what, Remedy.HOLD_INSTEAD) from error
 
 
 def find(path: Path) -> Path | None:
-    """Return where in the trash the file lies that was last at `path`; None if it cannot be found, or not here."""
+    """Return where in the trash the file is that was at `path`, the last one of several; None if it is not found."""
     if sys.platform in ("darwin", "win32"):
         return None
     found = [(info.stat().st_mtime_ns, info) for info in _infos(path) if _held_by(info).is_file()]
@@ -36,20 +35,20 @@ def find(path: Path) -> Path | None:
 
 
 def forget(held: Path) -> None:
-    """Remove the trash's note on a file that has left it."""
+    """Remove the trash's record of a file that has left it."""
     info = held.parent.parent / "info" / f"{held.name}{INFO_SUFFIX}"
     info.unlink(missing_ok=True)
 
 
 def _infos(path: Path) -> Iterator[Path]:
-    """The notes on files that were at `path`."""
+    """Yield the trash's records of files that were at `path`."""
     for trash, top in _trashes(path):
         try:
             entries = [entry.name for entry in os.scandir(trash / "info")]
         except OSError:
             continue
         for name in entries:
-            # A second file of the same name gets a number behind its stem.
+            # A second file of that name has a number after its stem.
             if name.startswith(path.stem) and name.endswith(INFO_SUFFIX):
                 info = trash / "info" / name
                 if _original(info, top) == path:
@@ -57,7 +56,7 @@ def _infos(path: Path) -> Iterator[Path]:
 
 
 def _trashes(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Each trash that may hold the file, and the folder that its relative paths start from."""
+    """Yield each trash that may hold the file, and the folder that its relative paths start from."""
     home = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
     yield home / "Trash", home
     mount = path.parent

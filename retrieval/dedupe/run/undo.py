@@ -1,32 +1,19 @@
-"""Puts back what a run has changed, the last file first, and lists the runs. What cannot be put back is left."""
+"""Undoes a run, the last file first, and lists runs. A file that cannot be put back is left alone and reported."""
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from retrieval.dedupe.run import restore
 from retrieval.dedupe.run.journal import Journal, find_journal, journals
-from retrieval.dedupe.run.records import Mode, State, Step
-from retrieval.dedupe.run.recovery import put_back, reason, recover, refuse_unmounted
-from retrieval.dedupe.run.report import RunReport
+from retrieval.dedupe.run.records import Change, State
+from retrieval.dedupe.run.recovery import put_back, recover, refuse_unmounted
+from retrieval.dedupe.run.report import RunReport, RunSummary
 from retrieval.dedupe.run.transfer import sync_entries
 from retrieval.errors import Interrupted, RunError
 from retrieval.lock import writing
 from retrieval.records import Progress
 from retrieval.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """One run, for a list of them."""
-
-    run: str
-    started_at: str  # ISO 8601
-    mode: Mode
-    files: int  # changed, sidecars included, whether put back since or not
-    size: int  # of them, bytes
-    state: Literal["finished", "unfinished", "undone", "partly undone"]
 
 
 def undo(
@@ -36,13 +23,14 @@ def undo(
     dry_run: bool = False,
     progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> RunReport:
-    """Put back the files of a run, or of the last one; return what was put back and what was left, and why.
+    """Put back the files of a run, by default the last; return what was put back, and what was left alone and why.
 
-    May be interrupted, killed and repeated. Raises RunError for a run that does not exist or whose journal cannot be
-    read or written, IndexLockedError while another process writes.
+    May be interrupted, killed and repeated. Raises RunError for an unknown run or one whose journal cannot be read or
+    written, IndexLockedError while another process writes.
     """
     if dry_run:
-        return _rehearse(store, find_journal(store.folder, run))
+        store.reload()
+        return _dry_run(store, find_journal(store.folder, run))
     with writing(store.folder), find_journal(store.folder, run) as journal:
         store.reload()
         journal.relocate(store.manifest.roots)
@@ -58,67 +46,67 @@ def undo(
 
 
 def runs(store: Store) -> Iterator[RunSummary]:
-    """List the runs of an index, the oldest first."""
+    """Yield the runs of an index, the oldest first. Raises RunError for a journal that cannot be read."""
     for journal in journals(store.folder):
-        steps = journal.in_state(State.DONE, State.UNDOING, State.UNDONE)
-        size = sum(step.was.size for step in steps)
+        changes = journal.in_state(State.DONE, State.UNDOING, State.UNDONE)
+        size = sum(change.original.size for change in changes)
         header = journal.header
-        yield RunSummary(header.run, header.started_at, header.mode, len(steps), size, _state(journal))
+        yield RunSummary(header.run, header.started_at, header.mode, len(changes), size, _state(journal))
 
 
 def _put_back_all(store: Store, journal: Journal, report: RunReport, progress: Callable[[Progress], None]) -> None:
-    steps = journal.in_state(State.DONE)
+    changes = journal.in_state(State.DONE)
     try:
-        for number, step in enumerate(steps, start=1):
-            if _may(store, step, report):
-                journal.mark(step.number, State.UNDOING)
-                if put_back(store, journal, step, State.UNDONE, report):
-                    _count(step, report)
-            progress(Progress("applying", number, len(steps), len(report.skipped), step.path))
+        for number, change in enumerate(changes, start=1):
+            if _is_undoable(store, change, report):
+                journal.set_state(change.number, State.UNDOING)
+                if put_back(store, journal, change, State.UNDONE, report):
+                    _count(change, report)
+            progress(Progress("applying", number, len(changes), len(report.skipped), change.path))
     except Interrupted:
         report.interrupted = True
 
 
-def _may(store: Store, step: Step, report: RunReport) -> bool:
+def _is_undoable(store: Store, change: Change, report: RunReport) -> bool:
     try:
-        refuse_unmounted(store, step)
-        restore.check(step)
+        refuse_unmounted(store, change)
+        restore.check_undoable(change)
     except (RunError, OSError) as error:
-        report.skip(step.group, step.path, reason(error))
+        report.skip(change.group, change.path, error)
         return False
     return True
 
 
-def _count(step: Step, report: RunReport) -> None:
-    report.photos += step.photo
-    report.sidecars += not step.photo
-    report.size += step.was.size
+def _count(change: Change, report: RunReport) -> None:
+    report.photos += change.is_photo
+    report.sidecars += not change.is_photo
+    report.size += change.original.size
 
 
 def _remove_folders(journal: Journal) -> None:
-    """Remove the folders that the run made, where they are empty again."""
+    """Remove the folders that the run made, if they are empty again."""
     for folder in reversed(journal.folders):
         with contextlib.suppress(OSError):
             folder.rmdir()
             sync_entries(folder.parent)
 
 
-def _rehearse(store: Store, journal: Journal) -> RunReport:
+def _dry_run(store: Store, journal: Journal) -> RunReport:
     journal.relocate(store.manifest.roots)
     report = RunReport(journal.header.mode, journal.header.run, dry_run=True)
-    for step in journal.in_state(State.DONE, State.UNDOING):
-        if journal.states[step.number] == State.UNDOING or _may(store, step, report):
-            _count(step, report)
+    for change in journal.in_state(State.DONE, State.UNDOING):
+        if journal.states[change.number] == State.UNDOING or _is_undoable(store, change, report):
+            _count(change, report)
     return report
 
 
 def _is_undone(journal: Journal) -> bool:
-    return journal.undo_begun and not journal.in_state(State.BEGUN, State.DONE, State.UNDOING)
+    return journal.undo_started and not journal.in_state(State.BEGUN, State.DONE, State.UNDOING)
 
 
 def _state(journal: Journal) -> Literal["finished", "unfinished", "undone", "partly undone"]:
     if _is_undone(journal):
         return "undone"
-    if journal.undo_begun:
+    if journal.undo_started:
         return "partly undone"
     return "finished" if journal.ended else "unfinished"

@@ -14,11 +14,10 @@ from sqlalchemy import text
 from retrieval.catalogue import moves
 from retrieval.dedupe.plan.records import Action, Kind, Member
 from retrieval.dedupe.run.apply import apply
-from retrieval.dedupe.run.checks import ApplyOptions
 from retrieval.dedupe.run.journal import find_journal, journals
-from retrieval.dedupe.run.records import Mode, State
+from retrieval.dedupe.run.records import ApplyOptions, Mode, State
 from retrieval.dedupe.run.undo import undo
-from retrieval.errors import IndexLockedError, Interrupted, PlanError, RunError
+from retrieval.errors import IndexLockedError, Interrupted, PlanError, Remedy, RunError
 from retrieval.lock import writing
 
 HARD = ApplyOptions(Mode.HARDLINK)
@@ -263,7 +262,7 @@ def test_one_file_under_two_names_is_left_alone(library, pair, mode):
     before = tree(library.root)
     report = apply(store, plan(group(1, kept, copy)), ApplyOptions(mode))
     assert nothing_done(report)
-    assert "one file already" in reasons(report)[0]
+    assert "are one file" in reasons(report)[0]
     assert tree(library.root) == before
     store.close()
 
@@ -285,7 +284,7 @@ def test_names_that_differ_in_case_alone(library):
     store = library.store()
     report = apply(store, plan(group(1, kept, copy)))
     if kept.exists() and copy.exists() and kept.samefile(copy):
-        assert "one file already" in reasons(report)[0]
+        assert "are one file" in reasons(report)[0]
     else:
         assert report.photos == 1
         assert kept.exists()
@@ -337,7 +336,7 @@ def test_delete_removes_for_good_but_no_sidecar_that_exists_only_once(library, p
     back = undo(store)
     assert only.read_text() == "other edits"
     assert sorted(reason.split(" was ")[1] for reason in reasons(back)) == 2 * [
-        "deleted permanently: nothing can bring it back"
+        "deleted permanently and cannot be put back"
     ]
     store.close()
 
@@ -374,7 +373,7 @@ def test_where_there_is_no_trash_the_file_stays(library, pair, monkeypatch):
     monkeypatch.setattr(send2trash, "send2trash", refuse)
     store, before = library.store(), tree(library.root)
     report = apply(store, plan(group(1, *pair)), ApplyOptions(Mode.TRASH))
-    assert "move it to a folder with --to DIR" in reasons(report)[0]
+    assert report.skipped[0].remedy is Remedy.HOLD_INSTEAD
     assert tree(library.root) == before
     store.close()
 
@@ -428,21 +427,23 @@ def test_a_plan_that_contradicts_itself_changes_nothing(library, pair, tmp_path)
         "again in group 2": [group(1, kept, copy), group(2, third, copy)],
         "again in group 1": [group(1, kept, copy, copy)],
         f"{kept} is in group 1": [group(1, kept, kept)],
-        "keeper of group 2, but group 1 marks": [group(1, kept, copy), group(2, copy, third, kind=Kind.NEAR)],
-        "marks": [group(1, kept, copy, kind=Kind.BURST)],
+        "keeper of group 2, but group 1 would remove it": [group(1, kept, copy), group(2, copy, third, kind=Kind.NEAR)],
+        "group 1 (burst) would remove": [group(1, kept, copy, kind=Kind.BURST)],
         "(raw+jpeg)": [group(1, kept, copy, kind=Kind.RAW_JPEG)],
-        "no folder of this index": [group(1, kept, outside)],
+        "not in a folder of this index": [group(1, kept, outside)],
         "other bytes": [group(1, kept, other)],
         "reference folder": [protected],
-        "no full path": [relative],
-        "which is no full path": [replace(group(1, kept), members=(Member(dotted, Action.REMOVE, "same"),))],
+        "not an absolute path": [relative],
+        f"{str(dotted.path)!r}, not an absolute path": [
+            replace(group(1, kept), members=(Member(dotted, Action.REMOVE, "same"),))
+        ],
     }
     store, before = library.store(), tree(tmp_path)
     for reason, groups in nonsense.items():
         with pytest.raises(PlanError) as caught:
             apply(store, plan(*groups))
         assert reason in str(caught.value)
-        assert "nothing was changed" in str(caught.value)
+        assert caught.value.remedy is Remedy.EDIT_PLAN
     assert tree(library.root) == {name[8:]: facts for name, facts in before.items() if name.startswith("archive/")}
     assert list(journals(library.folder)) == []
     store.close()
@@ -470,11 +471,13 @@ def test_wishes_that_do_not_go_together(library, pair):
     made = plan(group(1, *pair))
     for options, reason in (
         (ApplyOptions(to=library.root.parent), "back into the archive"),
-        (ApplyOptions(Mode.TRASH, to=library.root), "do not go together"),
+        (ApplyOptions(Mode.TRASH, to=library.root), "cannot be combined"),
         (ApplyOptions(Mode.HARDLINK, kinds=frozenset((Kind.NEAR,))), "same bytes"),
-        (ApplyOptions(kinds=frozenset((Kind.BURST,))), "no duplicates"),
+        (ApplyOptions(to=Path("~nobody-of-that-name/held")), "cannot be the holding folder"),
+        (ApplyOptions(to=Path("a\0b")), "cannot be the holding folder"),
+        (ApplyOptions(kinds=frozenset((Kind.BURST,))), "never removed"),
     ):
-        with pytest.raises(PlanError, match=reason):
+        with pytest.raises(RunError, match=reason):
             apply(store, made, options)
     store.close()
 
@@ -496,10 +499,10 @@ def test_a_reference_folder_is_the_same_to_the_last_byte_after_everything(librar
     made = replace(group(1, reference[0]), keeper=replace(facts[0], protected=True), members=(member,))
     for mode in (Mode.MOVE, Mode.HARDLINK, Mode.REFLINK):
         report = apply(store, plan(made), ApplyOptions(mode))
-        assert mode != Mode.HARDLINK or "edits reach into a reference folder" in reasons(report)[0]
+        assert mode != Mode.HARDLINK or "would change a reference folder" in reasons(report)[0]
         undo(store)
     apply(store, plan(made), DELETE)
-    with pytest.raises(PlanError, match="reference folder"):
+    with pytest.raises(RunError, match="reference folder"):
         apply(store, plan(made), ApplyOptions(to=library.root / "reference" / "held"))
     assert tree(library.root / "reference") == before
     assert [path.stat().st_ino for path in reference] == inodes

@@ -42,7 +42,7 @@ def test_no_kill_loses_a_byte(index: Index, tmp_path, wishes):
     made = plan(group(1, kept, copy), group(2, raw, raw_copy), group(3, jpeg, jpeg_copy))
     (tmp_path / "plan").write_bytes(pickle.dumps(made))
 
-    program = [sys.executable, str(Path(__file__).parents[1] / "kill_points.py")]
+    program = [sys.executable, str(Path(__file__).parents[2] / "kill_points.py")]
     words = [library.root, library.folder, tmp_path / "plan", *wishes]
     home = tmp_path / "home"  # the trash must be on the archive's own disk
     home.mkdir()

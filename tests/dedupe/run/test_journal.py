@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from retrieval.dedupe.run.journal import Journal, find_journal, journals
-from retrieval.dedupe.run.records import Mode, State, Step
-from retrieval.dedupe.run.transfer import Imprint
+from retrieval.dedupe.run.records import Change, Mode, State
+from retrieval.dedupe.run.transfer import Fingerprint
 from retrieval.errors import RunError
 
-WAS = Imprint(10, 1_600_000_000_123_456_789, 0o644, 42, "ab" * 32)
-STEP = Step(1, 1, 1, 7, Mode.MOVE, Path("/a/b.jpg"), Path("/held/b.jpg"), Path("/a/kept.jpg"), True, WAS)
+ORIGINAL = Fingerprint(10, 1_600_000_000_123_456_789, 0o644, 42, "ab" * 32)
+CHANGE = Change(1, 1, 1, 7, Mode.MOVE, Path("/a/b.jpg"), Path("/held/b.jpg"), Path("/a/kept.jpg"), True, ORIGINAL)
 
 
 def reread(journal: Journal) -> Journal:
@@ -21,19 +21,24 @@ def reread(journal: Journal) -> Journal:
 
 def test_a_journal_reads_back_what_was_written(tmp_path):
     odd = replace(
-        STEP, path=Path(os.fsdecode(b"/a/\xff\n\xe2\x80\xa8.jpg")), number=2, unit=2, to=None, mode=Mode.TRASH
+        CHANGE, path=Path(os.fsdecode(b"/a/\xff\n\xe2\x80\xa8.jpg")), number=2, shot=2, target=None, mode=Mode.TRASH
     )
     with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
-        journal.folder(Path("/held"))
-        journal.begin(STEP)
-        journal.done(1)
+        journal.add_folder(Path("/held"))
+        journal.begin(CHANGE)
+        journal.finish(1)
         journal.begin(odd)
-        journal.done(2, Path("/trash/x"))
-        journal.mark(1, State.UNDOING)
+        journal.finish(2, Path("/trash/x"))
+        journal.set_state(1, State.UNDOING)
         journal.end()
     found = reread(journal)
-    assert (found.header, found.folders, found.ended, found.undo_begun) == (journal.header, [Path("/held")], True, True)
-    assert found.steps == {1: STEP, 2: replace(odd, to=Path("/trash/x"))}
+    assert (found.header, found.folders, found.ended, found.undo_started) == (
+        journal.header,
+        [Path("/held")],
+        True,
+        True,
+    )
+    assert found.changes == {1: CHANGE, 2: replace(odd, target=Path("/trash/x"))}
     assert found.states == {1: State.UNDOING, 2: State.DONE}
 
 
@@ -58,15 +63,15 @@ def test_no_run_at_all(tmp_path):
 
 def test_a_torn_last_line_is_as_if_never_written_wherever_it_tears(tmp_path):
     with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
-        journal.begin(STEP)
+        journal.begin(CHANGE)
         whole = journal.path.read_bytes()
-        journal.done(1)
+        journal.finish(1)
     full = journal.path.read_bytes()
     for cut in range(len(whole), len(full)):
         journal.path.write_bytes(full[:cut])
         found = reread(journal)
         assert found.states == {1: State.BEGUN}
-        found.mark(1, State.VOID)  # what comes next begins a line of its own
+        found.set_state(1, State.VOID)  # what comes next begins a line of its own
         found.close()
         assert reread(journal).states == {1: State.VOID}
 
@@ -85,7 +90,7 @@ def test_a_journal_killed_before_its_first_line_is_no_run(tmp_path):
 )
 def test_anything_else_that_is_broken_is_an_error_that_names_the_line(tmp_path, line):
     with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
-        journal.begin(STEP)
+        journal.begin(CHANGE)
     with journal.path.open("ab") as file:
         file.write(line + b"\n")
     with pytest.raises(RunError, match="line 3"):
@@ -96,7 +101,7 @@ def test_foreign_and_future_files_are_refused(tmp_path):
     path = tmp_path / "runs" / "x.jsonl"
     path.parent.mkdir()
     path.write_text('{"some": "thing"}\n')
-    with pytest.raises(RunError, match="no journal"):
+    with pytest.raises(RunError, match="not the journal of a run"):
         Journal.read(path)
     with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
         pass
@@ -105,24 +110,27 @@ def test_foreign_and_future_files_are_refused(tmp_path):
         Journal.read(path)
 
 
-def test_a_unit_is_open_until_all_of_its_steps_are_done(tmp_path):
-    first, second = replace(STEP, of=2), replace(STEP, number=2, of=2)
+def test_a_shot_is_incomplete_until_all_of_its_changes_are_done(tmp_path):
+    first, second = replace(CHANGE, shot_size=2), replace(CHANGE, number=2, shot_size=2)
     with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
         journal.begin(first)
-        journal.done(1)
-        assert journal.open_steps() == [first]
+        journal.finish(1)
+        assert journal.incomplete_changes() == [first]
         journal.begin(second)
-        assert reread(journal).open_steps() == [second, first]
-        journal.done(2)
-        assert reread(journal).open_steps() == []
-        journal.mark(2, State.UNDOING)
-        assert reread(journal).open_steps() == []  # from here on it is undo's
+        assert reread(journal).incomplete_changes() == [second, first]
+        journal.finish(2)
+        assert reread(journal).incomplete_changes() == []
+        journal.set_state(2, State.UNDOING)
+        assert reread(journal).incomplete_changes() == []  # from here on it is undo's
 
 
 def test_what_was_deleted_is_not_open(tmp_path):
-    first, second = replace(STEP, of=2, mode=Mode.DELETE), replace(STEP, number=2, of=2, mode=Mode.DELETE)
+    first, second = (
+        replace(CHANGE, shot_size=2, mode=Mode.DELETE),
+        replace(CHANGE, number=2, shot_size=2, mode=Mode.DELETE),
+    )
     with Journal.create(tmp_path, Mode.DELETE, "plan", {}) as journal:
         journal.begin(first)
-        journal.done(1)
+        journal.finish(1)
         journal.begin(second)
-        assert journal.open_steps() == [second]
+        assert journal.incomplete_changes() == [second]

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from retrieval.dedupe.run import transfer
-from retrieval.dedupe.run.transfer import delete, facts, hardlink, holds, imprint, move, reflink, same_bytes
+from retrieval.dedupe.run.transfer import (
+    delete,
+    fingerprint,
+    hardlink,
+    holds_bytes,
+    move,
+    plain_file_status,
+    reflink,
+    same_bytes,
+)
 from retrieval.errors import RunError
 
 NANOSECONDS = 1_600_000_000_123_456_700
@@ -33,18 +42,18 @@ def elsewhere():
 
 def test_a_move_keeps_everything_and_leaves_nothing(tmp_path):
     source, target = made(tmp_path / "a"), tmp_path / "b"
-    was = imprint(source)
+    was = fingerprint(source)
     move(source, target, tmp_path / "partial", was)
-    assert imprint(target) == was
+    assert fingerprint(target) == was
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
 def test_a_move_across_file_systems_keeps_bytes_time_and_permissions(tmp_path, elsewhere):
     source, target = made(tmp_path / "a", os.urandom(3_000_000)), elsewhere / "b"
     source.chmod(0o640)
-    was = imprint(source)
+    was = fingerprint(source)
     move(source, target, elsewhere / "partial", was)
-    found = imprint(target)
+    found = fingerprint(target)
     assert (found.size, found.mtime_ns, found.mode, found.sha256) == (was.size, was.mtime_ns, 0o640, was.sha256)
     assert not source.exists()
     assert [path.name for path in elsewhere.iterdir()] == ["b"]
@@ -54,17 +63,17 @@ def test_a_move_never_overwrites(tmp_path):
     source = made(tmp_path / "a")
     for target in (made(tmp_path / "b", b"other"), made(tmp_path / "empty", b"")):
         with pytest.raises(FileExistsError):
-            move(source, target, tmp_path / "partial", imprint(source))
+            move(source, target, tmp_path / "partial", fingerprint(source))
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExistsError):
-        move(source, tmp_path / "dangling", tmp_path / "partial", imprint(source))
+        move(source, tmp_path / "dangling", tmp_path / "partial", fingerprint(source))
     assert (tmp_path / "b").read_bytes() == b"other"
     assert source.read_bytes() == b"bytes"
 
 
 def test_a_source_that_changes_meanwhile_stays_whole(tmp_path, monkeypatch):
     source, target = made(tmp_path / "a"), tmp_path / "b"
-    was = imprint(source)
+    was = fingerprint(source)
     replace = os.replace
 
     def across(one, other):
@@ -81,12 +90,12 @@ def test_a_source_that_changes_meanwhile_stays_whole(tmp_path, monkeypatch):
 
 def test_only_plain_files_are_looked_at(tmp_path):
     (tmp_path / "link").symlink_to(made(tmp_path / "a"))
-    for path, reason in ((tmp_path / "link", "symbolic link"), (tmp_path, "plain file"), (tmp_path / "x", "not there")):
+    for path, reason in ((tmp_path / "link", "symbolic link"), (tmp_path, "regular file"), (tmp_path / "x", "missing")):
         with pytest.raises(RunError, match=reason):
-            facts(path)
-        assert not holds(path, imprint(tmp_path / "a"))
-    with pytest.raises(RunError, match="not there"):
-        facts(tmp_path / "a" / "below a file")
+            plain_file_status(path)
+        assert not holds_bytes(path, fingerprint(tmp_path / "a"))
+    with pytest.raises(RunError, match="missing"):
+        plain_file_status(tmp_path / "a" / "below a file")
 
 
 def test_same_bytes(tmp_path):
@@ -109,7 +118,7 @@ def test_different_bytes_are_never_linked(tmp_path):
     with pytest.raises(RunError, match="no longer has the bytes"):
         hardlink(keeper, member, tmp_path / "partial")
     with pytest.raises(RunError, match=r"no longer has the bytes|not supported"):
-        reflink(keeper, member, tmp_path / "partial", imprint(member))
+        reflink(keeper, member, tmp_path / "partial", fingerprint(member))
     assert member.read_bytes() == b"12346"
 
 
@@ -123,14 +132,14 @@ def test_no_hard_link_leads_to_another_file_system(tmp_path, elsewhere):
 def test_a_reflink_shares_blocks_or_says_that_it_cannot(tmp_path):
     keeper, member = made(tmp_path / "keeper"), made(tmp_path / "member")
     member.chmod(0o600)
-    was = imprint(member)
+    was = fingerprint(member)
     try:
         reflink(keeper, member, tmp_path / "partial", was)
     except RunError as error:
         assert "cannot share blocks" in str(error) or sys.platform != "linux"
-    assert holds(member, was)
+    assert holds_bytes(member, was)
     assert not member.samefile(keeper)
-    assert (imprint(member).mtime_ns, imprint(member).mode) == (was.mtime_ns, was.mode)
+    assert (fingerprint(member).mtime_ns, fingerprint(member).mode) == (was.mtime_ns, was.mode)
 
 
 def test_delete(tmp_path):

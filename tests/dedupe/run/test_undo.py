@@ -6,9 +6,8 @@ from removals import Library, group, plan, rows, tree
 
 from retrieval.dedupe.plan.records import Kind
 from retrieval.dedupe.run.apply import apply
-from retrieval.dedupe.run.checks import ApplyOptions
 from retrieval.dedupe.run.journal import find_journal
-from retrieval.dedupe.run.records import Mode, State
+from retrieval.dedupe.run.records import ApplyOptions, Mode, State
 from retrieval.dedupe.run.undo import runs, undo
 from retrieval.errors import IndexLockedError, Interrupted, RunError
 from retrieval.lock import writing
@@ -39,7 +38,7 @@ def test_what_is_in_the_way_or_has_changed_or_is_gone_is_left_and_the_rest_comes
     back = undo(store)
     assert (back.photos, sorted(skipped.path for skipped in back.skipped)) == (1, [a, b])
     told = {skipped.path: skipped.reason for skipped in back.skipped}
-    assert "something at" in told[a]
+    assert "another file is at" in told[a]
     assert "has changed since" in told[b]
     assert a.read_bytes() == b"somebody's new photo"
     assert held(library, report, "copies/a.jpg").read_bytes() == kept.read_bytes()
@@ -51,7 +50,7 @@ def test_what_is_in_the_way_or_has_changed_or_is_gone_is_left_and_the_rest_comes
     held(library, report, "copies/b.jpg").unlink()
     back = undo(store)  # what was in the way is gone
     assert (back.photos, [skipped.path for skipped in back.skipped]) == (1, [b])
-    assert "no longer there" in back.skipped[0].reason
+    assert "is missing" in back.skipped[0].reason
     assert not (library.root / ".retrieval-held").exists()
     store.close()
 
