@@ -92,6 +92,7 @@ class Remedy(Enum):
     MOUNT_AND_UNDO = "mount its disk, then undo again"
     LIST_RUNS = "list the runs and choose one of them"
     KEEP_RULES = "choose among {rules}"
+    FORMAT_RULE = "write formats as in format:raw>heic>jpg"
 
 
 class RetrievalError(Exception):

@@ -143,14 +143,14 @@ def _options(
     reference: tuple[Path, ...],
     filter: Filter,
 ) -> "FindOptions":
-    from retrieval.dedupe.groups.files import Scope
+    from retrieval.dedupe.groups.files import FindScope
     from retrieval.dedupe.groups.find import FindOptions
     from retrieval.dedupe.plan.records import Kind
 
     for folder in (*archives, *(across or ())):
         if not any(root == folder.resolve() or root in folder.resolve().parents for root in index.roots.values()):
             raise QueryError(f"{folder} is not in {index.folder}: index it first with `retrieval index {folder}`")
-    scope = Scope(
+    scope = FindScope(
         reference=[folder.resolve() for folder in reference],
         within=[folder.resolve() for folder in archives],
         same_folder=same_folder,
@@ -194,7 +194,7 @@ def _print(findings: "Findings", form: str | None, relative: bool) -> None:
     from retrieval.present import duplicates
 
     if form is None:
-        write([duplicates.summary(findings.plan, findings.apart, width=screen_width())])
+        write([duplicates.summary(findings.plan, findings.related, width=screen_width())])
     else:
-        say(duplicates.summary(findings.plan, findings.apart).rstrip("\n"))
-        write(duplicates.groups(findings.plan, form, apart=findings.apart, relative=relative))
+        say(duplicates.summary(findings.plan, findings.related).rstrip("\n"))
+        write(duplicates.groups(findings.plan, form, apart=findings.related, relative=relative))

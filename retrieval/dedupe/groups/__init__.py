@@ -1,1 +1,1 @@
-"""Groups of duplicates: which files belong together, and which one stays."""
+"""Groups files that match, and chooses which file of each group stays."""

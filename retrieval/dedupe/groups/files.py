@@ -1,4 +1,4 @@
-"""Photo files as candidates of groups: what is known of each, and which two may stand in one group."""
+"""The files that may be grouped: which of them take part, and what is known of each."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -8,30 +8,30 @@ from pathlib import Path
 from retrieval.archive.shots import Shots
 from retrieval.archive.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
 from retrieval.catalogue.matches import Copy
-from retrieval.dedupe.groups.keep_rules import Candidate, KeepRule, ordered
+from retrieval.dedupe.groups.keep_rules import Candidate, KeepRule, preferred_first
 from retrieval.dedupe.plan.records import PlannedFile
 from retrieval.manifest import Manifest
 from retrieval.query.resolve import SelectedPhotos
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Which files count, and which pairs of them. Folders are absolute."""
+class FindScope:
+    """Which files take part, and which pairs of them may be in one group. Folders are absolute."""
 
     reference: Sequence[Path] = ()  # never touched, always kept
-    within: Sequence[Path] = ()  # only files in these; none: all
-    same_folder: bool = False
-    across: tuple[Path, Path] | None = None
+    within: Sequence[Path] = ()  # only files in these; if empty, all
+    same_folder: bool = False  # only pairs inside one folder
+    across: tuple[Path, Path] | None = None  # only pairs with one file in each
 
-    def counts(self, path: Path) -> bool:
-        """Tell whether a file is to be looked at."""
+    def includes(self, path: Path) -> bool:
+        """Tell whether a file takes part."""
         folders = [*self.within, *self.reference] if self.within else []
         if self.across:
             folders = [*folders, *self.across]
         return not folders or any(folder in path.parents for folder in folders)
 
-    def joins(self, first: Path, second: Path) -> bool:
-        """Tell whether two files may be told duplicates of each other."""
+    def allows(self, first: Path, second: Path) -> bool:
+        """Tell whether two files may be in one group."""
         if self.same_folder and first.parent != second.parent:
             return False
         if self.across is None:
@@ -41,8 +41,8 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """One file, as the catalogue and the keeper's rules know it."""
+class GroupFile:
+    """One file, as the catalogue knows it and as the rules for keepers see it."""
 
     copy: Copy = field(compare=False)
     candidate: Candidate = field(compare=False)
@@ -50,34 +50,34 @@ class Node:
 
     @property
     def file(self) -> PlannedFile:
-        """The file as the plan has it."""
+        """The file as the plan records it."""
         return self.candidate.file
 
 
 @dataclass(slots=True)
-class Files:
-    """Makes nodes of catalogue rows; lists each folder for sidecars once."""
+class GroupFiles:
+    """Makes files from catalogue rows. Lists each folder once, for sidecars."""
 
     manifest: Manifest
-    scope: Scope
+    scope: FindScope
     rules: tuple[KeepRule, ...]
     choice: SelectedPhotos = field(default_factory=SelectedPhotos)
     shots: Shots = field(default_factory=Shots)
-    known: dict[Path, Node] = field(default_factory=dict)
+    known: dict[Path, GroupFile] = field(default_factory=dict)
 
-    def nodes(self, copies: Iterable[Copy]) -> list[Node]:
-        """The files among these that count, those first that ought to be kept."""
+    def from_copies(self, copies: Iterable[Copy]) -> list[GroupFile]:
+        """Return the files that take part, the preferred keepers first."""
         found = []
         for copy in copies:
             path = self.manifest.path_of(copy.root, copy.relative)
-            if self.scope.counts(path) and self.choice.includes(copy.row, copy.root, copy.relative):
+            if self.scope.includes(path) and self.choice.includes(copy.row, copy.root, copy.relative):
                 if path not in self.known:
-                    self.known[path] = Node(copy, self._candidate(copy, path), path)
+                    self.known[path] = GroupFile(copy, self._candidate(copy, path), path)
                 found.append(self.known[path].candidate)
-        return [self.known[candidate.file.path] for candidate in ordered(found, self.rules)]
+        return [self.known[candidate.file.path] for candidate in preferred_first(found, self.rules)]
 
     def rest_of_shot(self, path: Path) -> tuple[Path, ...]:
-        """The other files of its shot; none where its folder is not there."""
+        """Return the other files of its shot; none if its folder cannot be listed."""
         try:
             return self.shots.rest_of_shot(path)
         except OSError:
@@ -105,18 +105,18 @@ class Files:
         )
 
 
-def distinct(nodes: Iterable[Node]) -> list[Node]:
-    """Without further names of one and the same file: to remove one of those would win nothing."""
+def without_hard_links(files: Iterable[GroupFile]) -> list[GroupFile]:
+    """Leave out further names of one and the same file: removing one of them would free nothing."""
     seen: set[tuple[int, int]] = set()
     found = []
-    for node in nodes:
+    for file in files:
         try:
-            status = os.lstat(node.path)
+            status = os.lstat(file.path)
         except OSError:
-            found.append(node)  # not there now; `apply` will say so
+            found.append(file)  # missing now: the run will report it
             continue
         inode = (status.st_dev, status.st_ino)
         if inode not in seen:
-            found.append(node)
+            found.append(file)
             seen.add(inode)
     return found

@@ -1,4 +1,4 @@
-"""From an index to a plan: what is exact, same in its pixels or near, and which file of each group stays."""
+"""Finds duplicates in an index and makes a plan of them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -9,10 +9,11 @@ from pathlib import Path
 from retrieval.archive.suffixes import PHOTO_SUFFIXES
 from retrieval.catalogue.matches import Copy, Match
 from retrieval.dedupe.groups import keep_rules
-from retrieval.dedupe.groups.bursts import bursts, shot_apart
-from retrieval.dedupe.groups.files import Files, Node, Scope, distinct
+from retrieval.dedupe.groups.bursts import are_different_shots, bursts, camera_time
+from retrieval.dedupe.groups.files import FindScope, GroupFile, GroupFiles, without_hard_links
 from retrieval.dedupe.groups.stars import stars
 from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan
+from retrieval.errors import QueryError
 from retrieval.filters import Filter
 from retrieval.lock import writing
 from retrieval.query.resolve import resolve_filter, select_photos
@@ -22,64 +23,64 @@ from retrieval.store import Store
 
 @dataclass(frozen=True, slots=True)
 class FindOptions:
-    """What to look for, and what to keep."""
+    """What to find, and which files to keep."""
 
-    kinds: Collection[Kind] | None = None  # None: all, those that are never removed apart from the plan
+    kinds: Collection[Kind] | None = None  # None: all, with bursts and RAW+JPEG outside the plan
     keep: str | Sequence[str] = keep_rules.DEFAULT  # rules in order, see keep_rules.RULES
     min_score: float = 0.0  # of near pairs, 0 to 1
-    scope: Scope = field(default_factory=Scope)
+    scope: FindScope = field(default_factory=FindScope)
     filter: Filter | None = None  # only files that it chooses take part
     workers: int = 2  # threads that compare
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The plan, and the groups that are told of but not in it."""
+    """The plan, and groups outside it."""
 
     plan: Plan
-    apart: tuple[Group, ...] = ()
-    compared: int = 0  # contents that were new, and compared with all others
+    related: tuple[Group, ...] = ()  # bursts and RAW+JPEG: files that belong together but are not duplicates
+    compared: int = 0  # contents that were new and were compared with all others
 
 
 def find(store: Store, options: FindOptions, progress: Callable[[Progress], None] = lambda _now: None) -> Findings:
-    """Find groups of duplicates. What is new in the index is compared with everything; what was found is remembered.
+    """Find groups of duplicates. Compares what is new in the index with everything, and remembers what it found.
 
-    Changes nothing outside the index folder. Raises QueryError for a rule that does not exist or a filter that names
-    what the index does not know, IndexLockedError while another process writes to the index.
+    Changes nothing outside the index folder. Raises QueryError for invalid options and for a filter that names what the
+    index does not know, IndexLockedError while another process writes to the index.
     """
+    kinds = _checked_kinds(options)
     rules = keep_rules.parse(options.keep)
-    resolve_filter(store, options.filter or Filter())  # a mistyped name must not come to light after hours of comparing
-    kinds = frozenset(options.kinds if options.kinds is not None else Kind)
+    store.reload()
+    resolve_filter(store, options.filter or Filter())  # a typing error must not come to light after hours of comparing
     compared = 0
     if kinds & {Kind.NEAR, Kind.SAME_PIXELS}:
         from retrieval.dedupe.alike.scan import Scan  # OpenCV and FAISS, which exact groups do without
 
         with writing(store.folder):
-            store.reload()
+            store.reload()  # another writer may have added a root meanwhile
             compared = Scan(store, options.workers, progress).update()
-    groups = _Groups(
-        store, options, kinds, Files(store.manifest, options.scope, rules, select_photos(store, options.filter))
-    )
-    removable = whole_shots([*groups.exact(), *groups.alike()])
-    apart = [*groups.bursts(), *groups.raw_twins()]
-    in_plan = removable if options.kinds is None else [*removable, *apart]
+    files = GroupFiles(store.manifest, options.scope, rules, select_photos(store, options.filter))
+    groups = _Groups(store, options, kinds, files)
+    removable = keep_split_shots([*groups.exact(), *groups.alike()])
+    related = [*groups.bursts(), *groups.raw_twins()]
+    in_plan = removable if options.kinds is None else [*removable, *related]
     plan = Plan(
         created_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         index=store.folder.absolute(),
         model=store.manifest.model.name,
         groups=_numbered(in_plan),
     )
-    return Findings(plan, _numbered(apart) if options.kinds is None else (), compared)
+    return Findings(plan, _numbered(related) if options.kinds is None else (), compared)
 
 
 @dataclass(slots=True)
 class _Groups:
-    """The groups of one call. The order of the calls matters: a file that one tier removes is in no later one."""
+    """Makes the groups of one call, kind by kind, in this order: a file that one kind removes is in no later group."""
 
     store: Store
     options: FindOptions
     kinds: frozenset[Kind]
-    files: Files
+    files: GroupFiles
     removed: set[Path] = field(default_factory=set)
 
     def exact(self) -> Iterator[Group]:
@@ -88,108 +89,122 @@ class _Groups:
             return
         copies = self.store.matches.copies(self.store.matches.repeated().tolist())
         for same in _by_content(copies).values():
-            nodes = distinct(self.files.nodes(same))
-            for keeper, members in stars(nodes, lambda node, nodes=nodes: self._joined(node, nodes)):  # type: ignore[misc]
+            files = without_hard_links(self.files.from_copies(same))
+            for keeper, members in stars(files, lambda file, files=files: self._allowed(file, files)):  # type: ignore[misc]
                 yield self._removable(Kind.EXACT, keeper, [(member, "same bytes", 1.0, 1.0) for member in members])
 
     def alike(self) -> Iterator[Group]:
-        """Files that show the same picture. Of those that have the same bytes, only what `exact` keeps is in these."""
-        pairs = [one for one in self.store.matches.matches() if self._wanted(one)]
+        """Files that show the same picture. Of files with the same bytes, these have only what `exact` keeps."""
+        pairs = [one for one in self.store.matches.matches() if self._is_wanted(one)]
         alike: dict[int, dict[int, Match]] = defaultdict(dict)
         for pair in pairs:
             alike[pair.first][pair.second] = alike[pair.second][pair.first] = pair
         copies = self.store.matches.copies(list(alike))
-        nodes = [node for node in self.files.nodes(copies) if node.path not in self.removed]
-        with_content: dict[int, list[Node]] = defaultdict(list)
-        for node in nodes:
-            with_content[node.copy.content].append(node)
+        files = [file for file in self.files.from_copies(copies) if file.path not in self.removed]
+        with_content: dict[int, list[GroupFile]] = defaultdict(list)
+        for file in files:
+            with_content[file.copy.content].append(file)
 
-        def matches(node: Node) -> list[Node]:
-            others = [other for content in alike[node.copy.content] for other in with_content[content]]
-            return [other for other in self._joined(node, others) if self._is_other_shot(node, other)]
+        def matches(file: GroupFile) -> list[GroupFile]:
+            others = [other for content in alike[file.copy.content] for other in with_content[content]]
+            return [other for other in self._allowed(file, others) if self._may_be_copy(file, other)]
 
-        for keeper, members in stars(nodes, matches):
+        for keeper, members in stars(files, matches):
             proofs = [(member, alike[keeper.copy.content][member.copy.content]) for member in members]
             kind = max((Kind(proof.kind) for _, proof in proofs), key=list(Kind).index)
             yield self._removable(kind, keeper, [(m, proof.reason, proof.cosine, proof.score) for m, proof in proofs])
 
-    def _wanted(self, pair: Match) -> bool:
+    def _is_wanted(self, pair: Match) -> bool:
         return Kind(pair.kind) in self.kinds and pair.score >= self.options.min_score
 
-    def _joined(self, node: Node, others: Iterable[Node]) -> list[Node]:
-        return [other for other in others if other != node and self.options.scope.joins(node.path, other.path)]
+    def _allowed(self, file: GroupFile, others: Iterable[GroupFile]) -> list[GroupFile]:
+        return [other for other in others if other != file and self.options.scope.allows(file.path, other.path)]
 
-    def _is_other_shot(self, node: Node, other: Node) -> bool:
-        """A burst's photos are no copies of each other, nor are RAW and JPEG of one shot."""
-        return not shot_apart(node.copy, other.copy) and other.path not in self.files.rest_of_shot(node.path)
+    def _may_be_copy(self, file: GroupFile, other: GroupFile) -> bool:
+        """Tell whether two files may be copies: photos of a burst are not, nor are the RAW and JPEG of one shot."""
+        is_twin = other.path in self.files.rest_of_shot(file.path)
+        return not is_twin and not are_different_shots(file.copy, other.copy)
 
     def bursts(self) -> Iterator[Group]:
-        """Photos of one camera, moments apart; of duplicates and of RAW and JPEG only one is counted."""
+        """Photos that one camera took moments apart, with one file of each shot and of each set of duplicates."""
         if Kind.BURST not in self.kinds:
             return
         for run in bursts(self.store.matches.timed()):
-            nodes = self._shots(self.files.nodes(run))
-            if len(nodes) > 1:
-                reasons = [(node, _moments(nodes[0].copy, node.copy)) for node in nodes[1:]]
-                yield self._kept(Kind.BURST, nodes[0], reasons)
+            shots = self._one_of_each_shot(self.files.from_copies(run))
+            if len(shots) > 1:
+                reasons = [(shot, _time_between(shots[0].copy, shot.copy)) for shot in shots[1:]]
+                yield self._kept(Kind.BURST, shots[0], reasons)
 
-    def _shots(self, nodes: Sequence[Node]) -> list[Node]:
-        found: dict[int, Node] = {}
+    def _one_of_each_shot(self, files: Sequence[GroupFile]) -> list[GroupFile]:
+        found: dict[int, GroupFile] = {}
         covered: set[Path] = set()
-        for node in nodes:
-            if node.path not in self.removed | covered and node.copy.content not in found:
-                found[node.copy.content] = node
-                covered.update(self.files.rest_of_shot(node.path))
+        for file in files:
+            if file.path not in self.removed | covered and file.copy.content not in found:
+                found[file.copy.content] = file
+                covered.update(self.files.rest_of_shot(file.path))
         return list(found.values())
 
     def raw_twins(self) -> Iterator[Group]:
-        """One shot in two files."""
+        """Shots in two files, RAW and JPEG."""
         if Kind.RAW_JPEG not in self.kinds:
             return
-        for raw in self.files.nodes(self.store.matches.of_format("RAW")):
+        for raw in self.files.from_copies(self.store.matches.of_format("RAW")):
             twins = [path for path in self.files.rest_of_shot(raw.path) if path.suffix.lower() in PHOTO_SUFFIXES]
-            beside = self.store.matches.at(raw.copy.root, [_relative(raw, twin) for twin in twins])
-            nodes = [node for node in self.files.nodes(beside) if node.copy.format != "RAW"]
-            if nodes:
-                yield self._kept(Kind.RAW_JPEG, raw, [(node, "one shot: same name, beside the RAW") for node in nodes])
+            beside = self.store.matches.at(raw.copy.root, [_relative_to_root(raw, twin) for twin in twins])
+            pictures = [file for file in self.files.from_copies(beside) if file.copy.format != "RAW"]
+            if pictures:
+                reason = "one shot: same name, beside the RAW"
+                yield self._kept(Kind.RAW_JPEG, raw, [(file, reason) for file in pictures])
 
-    def _removable(self, kind: Kind, keeper: Node, found: Iterable[tuple[Node, str, float, float]]) -> Group:
+    def _removable(self, kind: Kind, keeper: GroupFile, found: Iterable[tuple[GroupFile, str, float, float]]) -> Group:
         members = []
-        for node, reason, cosine, score in found:
-            action = Action.KEEP if node.file.protected else Action.REMOVE
-            along = self.files.rest_of_shot(node.path) if action is Action.REMOVE else ()
-            members.append(Member(node.file, action, reason, cosine, score, along))
-            self.removed.add(node.path)
+        for file, reason, cosine, score in found:
+            action = Action.KEEP if file.file.protected else Action.REMOVE
+            along = self.files.rest_of_shot(file.path) if action is Action.REMOVE else ()
+            members.append(Member(file.file, action, reason, cosine, score, along))
+            self.removed.add(file.path)
         return Group(0, kind, keeper.file, self._why(keeper, members), tuple(members))
 
-    def _kept(self, kind: Kind, keeper: Node, found: Iterable[tuple[Node, str]]) -> Group:
-        members = tuple(Member(node.file, Action.KEEP, reason) for node, reason in found)
+    def _kept(self, kind: Kind, keeper: GroupFile, found: Iterable[tuple[GroupFile, str]]) -> Group:
+        members = tuple(Member(file.file, Action.KEEP, reason) for file, reason in found)
         return Group(0, kind, keeper.file, "nothing is removed", members)
 
-    def _why(self, keeper: Node, members: Iterable[Member]) -> str:
+    def _why(self, keeper: GroupFile, members: Iterable[Member]) -> str:
         others = [self.files.known[member.file.path].candidate for member in members]
         return keep_rules.why(keeper.candidate, others, self.files.rules)
 
 
-def whole_shots(groups: Sequence[Group]) -> list[Group]:
-    """Keep what cannot leave as a whole: a photo whose RAW, or other twin, has no copy that stays."""
+def keep_split_shots(groups: Sequence[Group]) -> list[Group]:
+    """Keep a photo whose RAW, or other twin, has no copy that stays: a shot is removed as a whole or not at all."""
     found = list(groups)
     while True:
-        going = {m.file.path for group in found for m in group.members if m.action is Action.REMOVE}
-        kept = [replace(group, members=tuple(_with_twins(m, going) for m in group.members)) for group in found]
+        removed = {m.file.path for group in found for m in group.members if m.action is Action.REMOVE}
+        kept = [replace(group, members=tuple(_kept_with_twins(m, removed) for m in group.members)) for group in found]
         if kept == found:
             return found
         found = kept
 
 
-def _with_twins(member: Member, going: set[Path]) -> Member:
+def _kept_with_twins(member: Member, removed: set[Path]) -> Member:
     if member.action is Action.KEEP:
         return member
-    staying = [path for path in member.along if path.suffix.lower() in PHOTO_SUFFIXES and path not in going]
+    staying = [path for path in member.along if path.suffix.lower() in PHOTO_SUFFIXES and path not in removed]
     if not staying:
         return member
-    reason = f"{member.reason}; stays, for {staying[0].name} of its shot has no copy that stays"
+    reason = f"{member.reason}; stays, because {staying[0].name} of its shot has no copy that stays"
     return replace(member, action=Action.KEEP, reason=reason, along=())
+
+
+def _checked_kinds(options: FindOptions) -> frozenset[Kind]:
+    """Return the kinds to find; raise QueryError for options that are not valid."""
+    if not 0 <= options.min_score <= 1:  # false for NaN as well
+        raise QueryError(f"the least score is {options.min_score}, not between 0 and 1")
+    if options.workers < 1:
+        raise QueryError(f"{options.workers} threads cannot compare: give 1 or more")
+    try:
+        return frozenset(Kind if options.kinds is None else map(Kind, options.kinds))
+    except ValueError as error:
+        raise QueryError(f"{error}: the kinds are {', '.join(Kind)}") from error
 
 
 def _by_content(copies: Iterable[Copy]) -> dict[int, list[Copy]]:
@@ -199,13 +214,13 @@ def _by_content(copies: Iterable[Copy]) -> dict[int, list[Copy]]:
     return found
 
 
-def _moments(first: Copy, second: Copy) -> str:
-    seconds = (second.taken_at.replace(tzinfo=None) - first.taken_at.replace(tzinfo=None)).total_seconds()
+def _time_between(first: Copy, second: Copy) -> str:
+    seconds = (camera_time(second.taken_at) - camera_time(first.taken_at)).total_seconds()
     return f"{abs(seconds):.3g} s {'later' if seconds >= 0 else 'earlier'}"
 
 
-def _relative(node: Node, twin: Path) -> str:
-    folder, slash, _ = node.copy.relative.rpartition("/")
+def _relative_to_root(file: GroupFile, twin: Path) -> str:
+    folder, slash, _ = file.copy.relative.rpartition("/")
     return f"{folder}{slash}{twin.name}"
 
 

@@ -1,4 +1,4 @@
-"""What a person said are no duplicates: remembered by content, so that it outlives moves, names and new indexing."""
+"""Pairs that a person said are not duplicates: remembered by content, whatever their files are called later."""
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
@@ -30,7 +30,7 @@ def ignore(store: Store, photos: Sequence[PathInput], *, take_back: bool = False
 
 
 def ignored(store: Store) -> Iterable[tuple[list[Path], list[Path]]]:
-    """Yield the pairs: for each photo the files that have its content now."""
+    """Yield the pairs: for each of the two photos, the files that have its content now."""
     for first, second in store.ignored_pairs.denied():
         yield _files(store, first), _files(store, second)
 

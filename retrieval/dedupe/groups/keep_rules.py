@@ -1,4 +1,4 @@
-"""Which file of a group stays, by rules that a person puts in order, and why, in words. Looks at no file itself."""
+"""Chooses which file of a group stays, by rules in a person's order, and explains why. Does not look at the files."""
 
 import os
 import re
@@ -9,19 +9,19 @@ from typing import Any
 
 from retrieval.archive.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
 from retrieval.dedupe.plan.records import PlannedFile
-from retrieval.errors import QueryError
+from retrieval.errors import QueryError, Remedy
 from retrieval.text import format_count, format_megapixels, format_size
 
-# What `--keep` takes, and what each prefers.
+# The rules, and what each prefers.
 RULES = {
-    "raw": "camera RAW before all other formats, and pictures with their RAW beside them before others",
-    "format:A>B": "formats in this order, such as format:raw>heic>jpg; others after them",
+    "raw": "camera RAW first, then pictures that have their RAW beside them",
+    "format:A>B": "formats in this order, such as format:raw>heic>jpg, then the others",
     "resolution": "more pixels",
-    "bytes": "more bytes: less compressed",
-    "metadata": "more of date, place, camera, lens and sidecar files",
-    "oldest": "the file that was last changed longest ago",
-    "newest": "the file that was last changed most recently",
-    "path:DIR": "files in this folder; repeat it for a second choice",
+    "bytes": "more bytes, that is, less compression",
+    "metadata": "more of: date, place, camera, lens, sidecar files",
+    "oldest": "the file whose last change is the oldest",
+    "newest": "the file whose last change is the newest",
+    "path:DIR": "files in this folder; repeat the rule for a second choice",
     "shortest-name": "the shorter file name: IMG_1.jpg before IMG_1 (2).jpg",
     "shortest-path": "the shorter path, folders included",
 }
@@ -32,7 +32,7 @@ _ALIASES = {"jpg": "JPEG", "jpe": "JPEG", "heic": "HEIF", "hif": "HEIF", "tif": 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that could stay, with what the rules ask of it."""
+    """A file that may stay, with what the rules look at."""
 
     file: PlannedFile
     has_place: bool = False
@@ -43,46 +43,49 @@ class Candidate:
 
     @property
     def is_raw(self) -> bool:
-        """By its contents where they are known, else by its name."""
+        """Whether it is camera RAW, by its contents if they are known, otherwise by its name."""
         if self.file.format is not None:
             return self.file.format == "RAW"
         return self.file.path.suffix.lower() in RAW_SUFFIXES
 
     @property
     def metadata(self) -> tuple[str, ...]:
-        """Name what is known of it beside its pixels."""
+        """What is known of it apart from its pixels, by name."""
         known = {"date": self.file.taken_at, "place": self.has_place, "camera": self.camera, "lens": self.lens}
         names = tuple(name for name, value in known.items() if value)
         return (*names, format_count(self.sidecars, "sidecar")) if self.sidecars else names
 
     @property
     def richness(self) -> int:
-        """Count the same."""
+        """How much is known of it apart from its pixels."""
         return len(self.metadata) + max(self.sidecars - 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class KeepRule:
-    """One preference; `value` is the folder of `path`, the formats of `format`."""
+    """One preference. `value` is the folder for `path`, the formats for `format`."""
 
     name: str
     value: str = ""
 
     def rank(self, candidate: Candidate) -> int:
-        """Return how far from preferred a candidate is: the lowest stays. What is not known counts as nothing."""
+        """Return a rank for which the lowest candidate is preferred. What is unknown counts as nothing."""
         return _RANKS[self.name](candidate, self.value)
 
-    def words(self, keeper: Candidate, beaten: Sequence[Candidate]) -> str:
-        """Say what the keeper has that those which this rule put behind it have not."""
-        return _WORDS[self.name](keeper, beaten, self.value)
+    def explain(self, keeper: Candidate, beaten: Sequence[Candidate]) -> str:
+        """Say what the keeper has that the candidates which this rule ranks lower lack."""
+        return _EXPLANATIONS[self.name](keeper, beaten, self.value)
 
 
 def parse(rules: str | Iterable[str]) -> tuple[KeepRule, ...]:
-    """Read rules in order, separated by commas; two commas together are one that belongs to a folder's name.
+    """Read rules in order, separated by commas. A double comma is a comma in the name of a folder.
 
-    Raises QueryError for a name that is none of RULES.
+    Raises QueryError for a rule that is not one of RULES.
     """
-    texts = [rules] if isinstance(rules, str) else list(rules)
+    try:
+        texts = [rules] if isinstance(rules, str) else [str(text) for text in rules]
+    except TypeError as error:
+        raise QueryError(f"{rules!r} is not a list of rules") from error
     pieces = [piece for text in texts for piece in re.split("(?<!,),(?!,)", text)]
     return tuple(_rule(piece.strip().replace(",,", ",")) for piece in pieces if piece.strip())
 
@@ -92,7 +95,7 @@ def _rule(text: str) -> KeepRule:
     name = name.strip().lower()
     takes_value = {rule.partition(":")[0]: ":" in rule for rule in RULES}
     if name not in takes_value or takes_value[name] != bool(value.strip()):
-        raise QueryError(f"--keep knows no rule {text!r}: choose among {', '.join(RULES)}")
+        raise QueryError(f"there is no rule {text!r} for which file stays", Remedy.KEEP_RULES, rules=", ".join(RULES))
     if name == "path":
         return KeepRule(name, str(Path(os.path.abspath(Path(value.strip()).expanduser()))))  # noqa: PTH100 - keeps links
     return KeepRule(name, _formats(value) if name == "format" else "")
@@ -102,12 +105,13 @@ def _formats(value: str) -> str:
     names = [name.strip().lower().removeprefix(".") for name in value.split(">")]
     for name in names:
         if name != "raw" and f".{name}" not in PHOTO_SUFFIXES:
-            raise QueryError(f"--keep format:{value}: {name!r} is no format of photos; write it as format:raw>heic>jpg")
+            what = f"the rule format:{value} has {name!r}, which is not a photo format"
+            raise QueryError(what, Remedy.FORMAT_RULE)
     return ">".join(names)
 
 
-def ordered(candidates: Iterable[Candidate], rules: Sequence[KeepRule]) -> tuple[Candidate, ...]:
-    """Sort, the keeper first: protected files, then by the rules, at last by the shorter name and by path."""
+def preferred_first(candidates: Iterable[Candidate], rules: Sequence[KeepRule]) -> tuple[Candidate, ...]:
+    """Sort candidates, the keeper first: protected files, then by the rules, then by the shorter name and by path."""
 
     def key(candidate: Candidate) -> tuple[Any, ...]:
         path = candidate.file.path
@@ -118,9 +122,9 @@ def ordered(candidates: Iterable[Candidate], rules: Sequence[KeepRule]) -> tuple
 
 
 def why(keeper: Candidate, others: Iterable[Candidate], rules: Sequence[KeepRule]) -> str:
-    """Say why `ordered` puts the keeper first: what each rule decided, until no other was left.
+    """Say why the keeper comes first: what each rule decided, until no other candidate was left.
 
-    "RAW, then 24.0 megapixels against 12.0 megapixels" tells that one of the others is a RAW too.
+    "RAW, then 24.0 megapixels against 12.0 megapixels" means that one of the others is RAW too.
     """
     others = list(others)
     clauses = []
@@ -131,20 +135,20 @@ def why(keeper: Candidate, others: Iterable[Candidate], rules: Sequence[KeepRule
         best = rule.rank(keeper)
         beaten = [other for other in others if rule.rank(other) != best]
         if beaten:
-            clauses.append(rule.words(keeper, beaten))
+            clauses.append(rule.explain(keeper, beaten))
             others = [other for other in others if rule.rank(other) == best]
     if others:
         shorter = any(len(other.file.path.name) > len(keeper.file.path.name) for other in others)
-        clauses.append(f"alike in what was asked for: {'the shorter name' if shorter else 'the first by path'}")
+        clauses.append(f"equal by all rules: {'the shorter name' if shorter else 'the first by path'}")
     return ", then ".join(clauses)
 
 
 def _format_rank(candidate: Candidate, value: str) -> int:
     suffix = candidate.file.path.suffix.lower().removeprefix(".")
     names = value.split(">")
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         if candidate.is_raw if name == "raw" else name == suffix or _is_format(candidate.file, name):
-            return place
+            return position
     return len(names)
 
 
@@ -153,7 +157,7 @@ def _is_format(file: PlannedFile, name: str) -> bool:
 
 
 def _path_rank(candidate: Candidate, folder: str) -> int:
-    """Compare as the platform does: without regard to case on Windows."""
+    """Compare as the platform does, ignoring case on Windows."""
     parts, wanted = (PurePath(os.path.normcase(path)).parts for path in (candidate.file.path, folder))
     return 0 if parts[: len(wanted)] == wanted else 1
 
@@ -172,17 +176,17 @@ _RANKS: dict[str, Callable[[Candidate, str], int]] = {
 }
 
 
-def _resolution_words(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> str:
+def _explain_resolution(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> str:
     theirs = [other.file.pixels for other in beaten]
     return _against(keeper.file.pixels, theirs, format_megapixels, "pixels")
 
 
-def _bytes_words(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> str:
+def _explain_bytes(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> str:
     return _against(keeper.file.size, [other.file.size for other in beaten], format_size, "bytes")
 
 
 def _against(mine: int, theirs: Sequence[int], say: Callable[[int], str], unit: str) -> str:
-    """Set a number against the best of the others; to the last digit where rounding hides the difference."""
+    """Compare a number with the best of the others, in all its digits if rounding would hide the difference."""
     best = max(theirs)
     limit = "at most " if len(set(theirs)) > 1 else ""
     if say(mine) != say(best):
@@ -190,7 +194,7 @@ def _against(mine: int, theirs: Sequence[int], say: Callable[[int], str], unit: 
     return f"{mine:,} {unit} against {limit}{best:,}"
 
 
-def _time_words(keeper: Candidate, beaten: Sequence[Candidate], comparative: str) -> str:
+def _explain_time(keeper: Candidate, beaten: Sequence[Candidate], comparative: str) -> str:
     mine = keeper.file.changed_at
     nearest = min((other.file.changed_at for other in beaten), key=lambda time: abs(time - mine))
     if mine.date() != nearest.date():
@@ -198,19 +202,19 @@ def _time_words(keeper: Candidate, beaten: Sequence[Candidate], comparative: str
     return f"{comparative} by {abs(mine - nearest)}"
 
 
-def _metadata_words(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> str:
+def _explain_metadata(keeper: Candidate, beaten: Sequence[Candidate], _: str) -> str:
     best = max(beaten, key=lambda other: other.richness)
     return f"richer metadata: {', '.join(keeper.metadata)} against {', '.join(best.metadata) or 'none'}"
 
 
-_WORDS: dict[str, Callable[[Candidate, Sequence[Candidate], str], str]] = {
+_EXPLANATIONS: dict[str, Callable[[Candidate, Sequence[Candidate], str], str]] = {
     "raw": lambda keeper, beaten, value: "RAW" if keeper.is_raw else "its RAW is beside it",
     "format": lambda keeper, beaten, value: f"preferred format: {_format_name(keeper)}",
-    "resolution": _resolution_words,
-    "bytes": _bytes_words,
-    "metadata": _metadata_words,
-    "oldest": lambda keeper, beaten, value: _time_words(keeper, beaten, "older"),
-    "newest": lambda keeper, beaten, value: _time_words(keeper, beaten, "newer"),
+    "resolution": _explain_resolution,
+    "bytes": _explain_bytes,
+    "metadata": _explain_metadata,
+    "oldest": lambda keeper, beaten, value: _explain_time(keeper, beaten, "older"),
+    "newest": lambda keeper, beaten, value: _explain_time(keeper, beaten, "newer"),
     "path": lambda keeper, beaten, value: f"in {value}",
     "shortest-name": lambda keeper, beaten, value: "shorter name",
     "shortest-path": lambda keeper, beaten, value: "shorter path",

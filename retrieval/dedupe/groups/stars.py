@@ -1,4 +1,4 @@
-"""Groups as stars: one file that stays, and files that match it directly. Never chains of likeness."""
+"""Splits matching files into stars: one file that stays, and files that match it directly. Groups are never chained."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
@@ -7,28 +7,28 @@ Node = TypeVar("Node", bound=Hashable)
 
 
 def stars(order: Sequence[Node], matches: Callable[[Node], Iterable[Node]]) -> list[tuple[Node, list[Node]]]:
-    """Split nodes into stars: (keeper, members in order), each node in one star at most.
+    """Split nodes into stars: (keeper, its members in order). Each node is in one star at most.
 
-    `order` has every node once, those that ought to be kept first; `matches` is symmetric. A node becomes a keeper
-    unless one before it has claimed it, and claims whatever matches it and is unclaimed. So a member's keeper is the
-    best that it matches and that is itself kept; who matches nobody is in no star.
+    `order` has every node once, the preferred keepers first; `matches` is symmetric. Each node that is not yet claimed
+    becomes a keeper and claims the unclaimed nodes that match it. So the keeper of a member is the first node that it
+    matches among those that stay. A node that matches none is in no star.
     """
-    place = {node: number for number, node in enumerate(order)}
+    position = {node: number for number, node in enumerate(order)}
     claimed: set[Node] = set()
     found = []
     for node in order:
         if node in claimed:
             continue
         claimed.add(node)
-        members = sorted({other for other in matches(node) if other in place} - claimed, key=place.__getitem__)
+        members = sorted({other for other in matches(node) if other in position} - claimed, key=position.__getitem__)
         claimed.update(members)
         if members:
             found.append((node, members))
     return found
 
 
-def sequences(times: Sequence[float], gap_s: float) -> list[range]:
-    """Split ascending times in seconds into runs whose neighbours are at most `gap_s` apart; runs of one left out."""
+def split_at_gaps(times: Sequence[float], gap_s: float) -> list[range]:
+    """Split ascending times, in seconds, wherever two differ by more than `gap_s`. Leaves out single times."""
     runs, start = [], 0
     for end in range(1, len(times) + 1):
         if end == len(times) or times[end] - times[end - 1] > gap_s:

@@ -258,7 +258,7 @@ def test_the_smallest_archives(index, tmp_path, count):
     if count:
         index.add(tmp_path / "archive")
     findings = index.duplicates()
-    assert (findings.compared, findings.plan.groups, findings.apart) == (count, (), ())
+    assert (findings.compared, findings.plan.groups, findings.related) == (count, (), ())
 
 
 def test_progress_tells_both_parts(index, tmp_path):

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.catalogue.matches import Copy
-from retrieval.dedupe.groups.bursts import BURST_GAP_S, bursts, shot_apart
+from retrieval.dedupe.groups.bursts import BURST_GAP_S, are_different_shots, bursts
 
 NOON = datetime(2024, 5, 1, 12, 0, 0)
 WEST = timezone(timedelta(hours=-5))
@@ -37,9 +38,9 @@ def shot(seconds: float | None = 0.0, camera: str | None = "Maker One", name: st
         (shot(0, zone=UTC), shot(0, zone=WEST), False),  # the camera's own clock is what counts
     ],
 )
-def test_shot_apart(first, second, apart):
-    assert shot_apart(first, second) is apart
-    assert shot_apart(second, first) is apart
+def test_different_shots(first, second, apart):
+    assert are_different_shots(first, second) is apart
+    assert are_different_shots(second, first) is apart
 
 
 def names(found):
@@ -56,6 +57,21 @@ def test_bursts():
     assert names(bursts(shots)) == [["0", "0.5", "1.5", "3.4"], ["10", "11"], ["late", "later"]]
     assert list(bursts([])) == []
     assert list(bursts([shot(0)])) == []
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system cannot change its time zone")
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+def test_the_clock_of_this_machine_does_not_matter(monkeypatch, zone):
+    """Where summer time begins, this machine's clock skips an hour; the camera's does not."""
+    night = datetime(2021, 3, 14, 1, 59, 59)
+    gap = (datetime(2021, 3, 14, 3) - NOON).total_seconds()
+    shots = [shot((night - NOON).total_seconds(), name="before"), shot(gap, name="after"), shot(gap + 1, name="last")]
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        found = names(bursts(shots))
+    time.tzset()
+    assert found == [["after", "last"]]
 
 
 def test_offsets_make_no_burst_and_break_none():

@@ -12,7 +12,7 @@ from raw_photos import dng
 from textures import EDITS, cropped, saved, scaled, textured, through
 
 from retrieval import Index
-from retrieval.dedupe.groups.files import Scope
+from retrieval.dedupe.groups.files import FindScope
 from retrieval.dedupe.groups.find import Findings, FindOptions
 from retrieval.dedupe.plan import plan_file
 from retrieval.dedupe.plan.records import Action, Group, Kind
@@ -204,8 +204,24 @@ def test_the_rules_choose_the_keeper_and_say_why(index, root):
 def test_an_unknown_rule_is_refused_before_any_work(index, root):
     jpeg(textured(1, SIZE), root / "a.jpg")
     index.add(root)
-    with pytest.raises(QueryError, match="knows no rule 'largest'"):
+    with pytest.raises(QueryError, match="no rule 'largest'"):
         index.duplicates(FindOptions(keep="largest"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_score": float("nan")},
+        {"min_score": 1.5},
+        {"workers": 0},
+        {"kinds": ["nearly"]},
+        {"keep": 5},
+        {"keep": [None]},
+    ],
+)
+def test_invalid_options_are_refused(index, options):
+    with pytest.raises(QueryError):
+        index.duplicates(FindOptions(**options))
 
 
 def test_a_reference_folder_is_kept_whole(index, root):
@@ -215,7 +231,7 @@ def test_a_reference_folder_is_kept_whole(index, root):
     jpeg(EDITS["grey"](picture), root / "safe" / "grey.jpg")
     jpeg(picture, root / "card" / "large.jpg")
     copied(safe, root / "card" / "copy.jpg")
-    findings = find(index, root, scope=Scope(reference=[root / "safe"]))
+    findings = find(index, root, scope=FindScope(reference=[root / "safe"]))
     actions = {}
     for group in findings.plan.groups:
         assert group.keeper.protected
@@ -234,7 +250,7 @@ def test_only_inside_one_folder(index, root):
     copied(one, root / "a" / "one copy.jpg")
     copied(one, root / "b" / "elsewhere.jpg")
     jpeg(EDITS["grey"](picture), root / "b" / "grey.jpg")
-    found = planned(index, root, scope=Scope(same_folder=True))
+    found = planned(index, root, scope=FindScope(same_folder=True))
     assert found == {"exact": [("one.jpg", ["one copy.jpg"])], "near": [("elsewhere.jpg", ["grey.jpg"])]}
 
 
@@ -245,7 +261,7 @@ def test_only_across_two_folders(index, root):
     jpeg(two, root / "archive" / "2.jpg")
     copied(jpeg(textured(9, SIZE), root / "card" / "3.jpg"), root / "card" / "3 copy.jpg")
     copied(root / "card" / "1.jpg", root / "elsewhere" / "1.jpg")
-    found = find(index, root, scope=Scope(across=(root / "card", root / "archive"))).plan.groups
+    found = find(index, root, scope=FindScope(across=(root / "card", root / "archive"))).plan.groups
     pairs = [{group.keeper.path, *(member.file.path for member in group.members)} for group in found]
     assert {root / "card" / "1.jpg", root / "archive" / "1 copy.jpg"} in pairs
     assert {root / "card" / "2 grey.jpg", root / "archive" / "2.jpg"} in pairs
@@ -256,10 +272,10 @@ def test_only_within_some_folders(index, root):
     one = jpeg(textured(1, SIZE), root / "a" / "1.jpg")
     copied(one, root / "a" / "deep" / "1 copy.jpg")
     copied(one, root / "b" / "1 elsewhere.jpg")
-    found = planned(index, root, scope=Scope(within=[root / "a"]))
+    found = planned(index, root, scope=FindScope(within=[root / "a"]))
     assert found == {"exact": [("1.jpg", ["1 copy.jpg"])]}
-    assert planned(index, root, scope=Scope(within=[root / "b"])) == {}
-    with_reference = planned(index, root, scope=Scope(within=[root / "a"], reference=[root / "b"]))
+    assert planned(index, root, scope=FindScope(within=[root / "b"])) == {}
+    with_reference = planned(index, root, scope=FindScope(within=[root / "a"], reference=[root / "b"]))
     assert with_reference == {"exact": [("1 elsewhere.jpg", ["1.jpg", "1 copy.jpg"])]}
 
 
@@ -303,12 +319,12 @@ def test_raw_and_jpeg_of_one_shot_are_never_duplicates(index, root):
     camera_raw(textured(5, SIZE), root / "IMG_2.dng")
     findings = find(index, root)
     assert findings.plan.groups == ()
-    [group] = findings.apart
+    [group] = findings.related
     assert (group.kind, group.keeper.path) == (Kind.RAW_JPEG, raw)
     [member] = group.members
     assert (member.file.path, member.action) == (twin, Action.KEEP)
     assert stars(find(index, root, kinds=[Kind.RAW_JPEG]).plan.groups) == {"raw+jpeg": [("IMG_1.dng", ["IMG_1.JPG"])]}
-    assert find(index, root, kinds=[Kind.RAW_JPEG]).apart == ()
+    assert find(index, root, kinds=[Kind.RAW_JPEG]).related == ()
 
 
 def test_a_copy_of_a_shot_elsewhere_goes_as_one(index, root):
@@ -368,7 +384,7 @@ def test_a_burst_is_no_duplicate_however_alike(index, root):
     burst(root)
     findings = find(index, root)
     assert findings.plan.groups == ()
-    [group] = findings.apart
+    [group] = findings.related
     assert (group.kind, len(group.members), group.why) == (Kind.BURST, 2, "nothing is removed")
     assert {member.action for member in group.members} == {Action.KEEP}
     assert {member.reason.split()[-1] for member in group.members} <= {"later", "earlier"}
@@ -381,7 +397,7 @@ def test_an_edit_of_a_burst_frame_is_its_duplicate_and_no_frame(index, root):
     findings = find(index, root)
     [group] = findings.plan.groups
     assert names(group) == ("0.jpg", ["export.jpg"])
-    [apart] = findings.apart
+    [apart] = findings.related
     assert {apart.keeper.path, *(member.file.path for member in apart.members)} == set(frames)
 
 
@@ -389,7 +405,7 @@ def test_frames_far_apart_are_no_burst(index, root):
     burst(root, (0, 30))
     findings = find(index, root)
     assert findings.plan.groups == ()  # still two shots
-    assert findings.apart == ()
+    assert findings.related == ()
 
 
 def test_two_fractions_of_a_second(index, root):
@@ -398,7 +414,7 @@ def test_two_fractions_of_a_second(index, root):
         jpeg(picture, root / f"{number}.jpg", 90 + number, exif=exif("2024:05:01 12:00:00", fraction))
     findings = find(index, root)
     assert stars(findings.plan.groups) == {}
-    assert stars(findings.apart) == {"burst": [("1.jpg", ["0.jpg"])]}
+    assert stars(findings.related) == {"burst": [("1.jpg", ["0.jpg"])]}
 
 
 @pytest.mark.parametrize("asked", [[Kind.NEAR, Kind.BURST], [Kind.EXACT, Kind.RAW_JPEG], list(Kind)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from retrieval.dedupe.groups import keep_rules
 from retrieval.dedupe.groups.keep_rules import Candidate, KeepRule
 from retrieval.dedupe.plan.records import PlannedFile
-from retrieval.errors import QueryError
+from retrieval.errors import QueryError, Remedy
 
 PHOTOS = Path("/photos").absolute()
 DAY_NS = 24 * 3600 * 10**9
@@ -27,7 +27,7 @@ def pixels(width, height, **more):
 
 def best(candidates, rules=keep_rules.DEFAULT):
     rules = keep_rules.parse(rules)
-    first, *others = keep_rules.ordered(candidates, rules)
+    first, *others = keep_rules.preferred_first(candidates, rules)
     return first.file.path.name, keep_rules.why(first, others, rules)
 
 
@@ -61,23 +61,23 @@ RULES = st.lists(
 @given(GROUPS, RULES, st.randoms(use_true_random=False))
 def test_the_order_is_total_and_does_not_depend_on_the_input(group, names, random):
     rules = keep_rules.parse(names)
-    result = keep_rules.ordered(group, rules)
+    result = keep_rules.preferred_first(group, rules)
     shuffled = list(group)
     random.shuffle(shuffled)
-    assert keep_rules.ordered(shuffled, rules) == result
+    assert keep_rules.preferred_first(shuffled, rules) == result
     assert sorted(result, key=lambda one: one.file.path) == sorted(group, key=lambda one: one.file.path)
 
 
 @given(GROUPS, RULES)
 def test_protected_files_come_first(group, names):
-    flags = [one.file.protected for one in keep_rules.ordered(group, keep_rules.parse(names))]
+    flags = [one.file.protected for one in keep_rules.preferred_first(group, keep_rules.parse(names))]
     assert flags == sorted(flags, reverse=True)
 
 
 @given(GROUPS, RULES)
 def test_an_earlier_rule_outweighs_all_later_ones(group, names):
     rules = keep_rules.parse(names)
-    first, *others = keep_rules.ordered(group, rules)
+    first, *others = keep_rules.preferred_first(group, rules)
     for other in others:
         if first.file.protected == other.file.protected:
             assert [rule.rank(first) for rule in rules] <= [rule.rank(other) for rule in rules]
@@ -86,7 +86,7 @@ def test_an_earlier_rule_outweighs_all_later_ones(group, names):
 @given(GROUPS.filter(lambda group: len(group) > 1), RULES)
 def test_there_is_always_a_reason(group, names):
     rules = keep_rules.parse(names)
-    first, *others = keep_rules.ordered(group, rules)
+    first, *others = keep_rules.preferred_first(group, rules)
     assert keep_rules.why(first, others, rules)
 
 
@@ -145,8 +145,8 @@ def test_what_each_rule_decided_is_told_in_turn():
 
 def test_alike_files_are_told_apart_by_their_names():
     group = [candidate("a (1).jpg"), candidate("a.jpg"), candidate("b.jpg")]
-    assert best(group) == ("a.jpg", "alike in what was asked for: the shorter name")
-    assert best(group[1:]) == ("a.jpg", "alike in what was asked for: the first by path")
+    assert best(group) == ("a.jpg", "equal by all rules: the shorter name")
+    assert best(group[1:]) == ("a.jpg", "equal by all rules: the first by path")
 
 
 def test_reference_folders_outweigh_every_rule():
@@ -190,8 +190,9 @@ def test_shorter_names_and_paths(tmp_path):
     ["nicest", "raw,nicest", "path", "path:", "raw:yes", "format:jpg>nonsense", "format:", "format:>", "RAW;bytes"],
 )
 def test_unknown_rules_are_refused_with_the_known_ones(text):
-    with pytest.raises(QueryError, match="format:"):
+    with pytest.raises(QueryError, match="format:") as caught:
         keep_rules.parse(text)
+    assert caught.value.remedy in (Remedy.KEEP_RULES, Remedy.FORMAT_RULE)
 
 
 def test_rules_come_in_order_from_one_text_or_several():

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.dedupe.groups.stars import sequences, stars
+from retrieval.dedupe.groups.stars import split_at_gaps, stars
 
 NODES = st.integers(0, 14)
 
@@ -100,7 +100,7 @@ def test_matches_outside_of_the_order_are_left_out():
 @given(st.lists(st.floats(0, 1e4), max_size=30), st.floats(0, 500))
 def test_sequences_split_at_gaps(times, gap_s):
     times = sorted(times)
-    runs = sequences(times, gap_s)
+    runs = split_at_gaps(times, gap_s)
     inside = {number for run in runs for number in run}
     for run in runs:
         assert len(run) > 1
@@ -115,6 +115,6 @@ def test_sequences_split_at_gaps(times, gap_s):
 
 
 def test_sequences():
-    assert sequences([], 2) == []
-    assert sequences([5.0], 2) == []
-    assert sequences([0, 1, 3, 5.5, 6, 20], 2) == [range(3), range(3, 5)]
+    assert split_at_gaps([], 2) == []
+    assert split_at_gaps([5.0], 2) == []
+    assert split_at_gaps([0, 1, 3, 5.5, 6, 20], 2) == [range(3), range(3, 5)]
