@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -202,10 +202,10 @@ class Journal:
 
 def journals(index: Path) -> Iterator[Journal]:
     """Yield the journals of an index, the oldest first. Raises RunError for one that cannot be read."""
-    for path in sorted((index / RUNS_NAME).glob(f"*{SUFFIX}"), key=_order):
-        journal = Journal.read(path)
-        if journal is not None:
-            yield journal
+    paths = sorted((index / RUNS_NAME).glob(f"*{SUFFIX}"), key=_order)
+    found = [journal for path in paths if (journal := Journal.read(path)) is not None]
+    # Names are local times: not in order if summer time ended between two runs, or a laptop travelled.
+    yield from sorted(found, key=lambda journal: _started_at(journal.header.started_at))
 
 
 def find_journal(index: Path, run: str | None) -> Journal:
@@ -225,6 +225,10 @@ def _order(path: Path) -> tuple[str, int]:
     name = path.name.removesuffix(SUFFIX)
     second, number = name[:19], name[20:]
     return second, int(number) if number.isdecimal() else 1
+
+
+def _started_at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _create_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:
@@ -250,6 +254,7 @@ def _header(line: bytes, path: Path) -> RunHeader:
     try:
         document = json.loads(line)
         version = document["format"]
+        _started_at(document["started_at"])
         header = RunHeader(
             document["run"], Mode(document["mode"]), document["plan"], document["started_at"], dict(document["roots"])
         )

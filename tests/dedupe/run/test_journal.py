@@ -55,6 +55,20 @@ def test_runs_of_one_second_get_numbers_and_stay_in_order(tmp_path, monkeypatch)
         find_journal(tmp_path, "nonsense")
 
 
+def test_the_last_run_is_the_last_in_every_time_zone(tmp_path):
+    """Undoing without a name undoes the last one; names are local times."""
+    made = ["2026-10-25T02:59:00+02:00", "2026-10-25T02:01:00+01:00", "2026-10-24T23:00:00-03:30"]
+    for started_at in made:
+        with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
+            pass
+        name = started_at[:19].replace(":", "-")
+        text = journal.path.read_text().replace(journal.header.started_at, started_at)
+        journal.path.with_name(f"{name}.jsonl").write_text(text.replace(journal.header.run, name))
+        journal.path.unlink()
+    assert [journal.header.started_at for journal in journals(tmp_path)] == made
+    assert find_journal(tmp_path, None).header.started_at == made[-1]
+
+
 def test_no_run_at_all(tmp_path):
     assert list(journals(tmp_path)) == []
     with pytest.raises(RunError, match="nothing to undo"):
@@ -100,9 +114,14 @@ def test_anything_else_that_is_broken_is_an_error_that_names_the_line(tmp_path, 
 def test_foreign_and_future_files_are_refused(tmp_path):
     path = tmp_path / "runs" / "x.jsonl"
     path.parent.mkdir()
-    path.write_text('{"some": "thing"}\n')
-    with pytest.raises(RunError, match="not the journal of a run"):
-        Journal.read(path)
+    (tmp_path / "other").mkdir()
+    with Journal.create(tmp_path / "other", Mode.MOVE, "plan", {}) as other:
+        pass
+    undated = other.path.read_text().replace(other.header.started_at, "yesterday")
+    for text in ('{"some": "thing"}\n', undated):
+        path.write_text(text)
+        with pytest.raises(RunError, match="not the journal of a run"):
+            Journal.read(path)
     with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
         pass
     path.write_bytes(journal.path.read_bytes().replace(b'"format": 1', b'"format": 2'))
