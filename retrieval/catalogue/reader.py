@@ -36,7 +36,7 @@ _PHOTOS_AT: Select[*tuple[Any, ...]] = (
     .join_from(ContentTable, PhotoTable, PhotoTable.content_id == ContentTable.id)
     .join(RootTable, RootTable.id == PhotoTable.root_id)
     .where(PhotoTable.state == "indexed", ContentTable.vector_row.in_(bindparam("rows", expanding=True)))
-    .order_by(PhotoTable.path)
+    .order_by(PhotoTable.path, RootTable.name)
 )
 _FAILURE = select(ContentTable.failure_kind).where(ContentTable.hash == bindparam("hash"))
 _LAST_ROW = select(func.max(ContentTable.vector_row))

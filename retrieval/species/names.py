@@ -56,7 +56,7 @@ class SpeciesNames:
         wanted = words(name.replace("*", " ").replace("?", " "))
         close = difflib.get_close_matches(_joined(wanted), self._labels, n=_SUGGESTIONS, cutoff=0.7)
         holding = [key for label, spelt in self._spelt.items() for key in map(_joined, spelt) if _joined(wanted) in key]
-        keys = [*close, *(sorted(holding, key=len) if wanted else [])]
+        keys = [*close, *(sorted(holding, key=lambda key: (len(key), key)) if wanted else [])]
         found = dict.fromkeys(label for key in keys for label in sorted(self._labels[key]))
         return list(found)[:_SUGGESTIONS]
 

@@ -71,6 +71,13 @@ def test_suggestions(asked, first):
     assert len(suggested) <= 3
 
 
+def test_suggestions_do_not_depend_on_the_order_of_labels():
+    """Labels come out of a set, in the order of a hash seed."""
+    labels = [f"{colour} kite" for colour in ("Grey", "Pink", "Gold", "Blue", "Teal")]
+    for order in (labels, labels[::-1], labels[2:] + labels[:2]):
+        assert SpeciesNames(order).suggestions("kite") == ["Blue kite", "Gold kite", "Grey kite"]
+
+
 @pytest.mark.parametrize("asked", ["", "*", "xyzzy"])
 def test_nothing_is_suggested_for_nothing(asked):
     assert NAMES.suggestions(asked) == []

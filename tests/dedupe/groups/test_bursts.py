@@ -43,6 +43,23 @@ def test_different_shots(first, second, apart):
     assert are_different_shots(second, first) is apart
 
 
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be changed here")
+@pytest.mark.parametrize("zone", ["UTC", "America/St_Johns", "Asia/Kolkata", "Europe/Berlin"])
+def test_the_summer_time_of_this_computer_splits_no_burst(monkeypatch, zone):
+    """Cameras have clocks of their own."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for end in (datetime(2024, 11, 3, 2), datetime(2024, 10, 27, 3), datetime(2024, 3, 10, 3)):
+            gap = timedelta(seconds=0.6)
+            shots = [shot()._replace(taken_at=end + gap * number, relative=f"{number}.jpg") for number in (-1, 0, 1)]
+            late = shot()._replace(taken_at=end + timedelta(hours=1), relative="late.jpg")
+            assert names(bursts([*shots, late])) == [["-1.jpg", "0.jpg", "1.jpg"]]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def names(found):
     return [[copy.relative for copy in run] for run in found]
 
