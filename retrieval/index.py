@@ -15,7 +15,8 @@ from retrieval.dedupe.groups.find import Findings, FindOptions, find
 from retrieval.dedupe.groups.ignore import ignore, ignored
 from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Image
-from retrieval.engines import registry
+from retrieval.engines.openvino import calibrated
+from retrieval.engines.openvino.calibrated import INT8
 from retrieval.errors import ModelMismatchError, Remedy
 from retrieval.filters import Filter
 from retrieval.indexing.settings import optimise, relocate
@@ -95,11 +96,11 @@ class Index:
         With `precision` "int8" its network is calibrated on the first photos that are added. Raises IndexProblem where
         there is an index already or none can be made, ModelError for a model that cannot be had.
         """
-        if options.get("precision") == registry.INT8:
-            registry.require_int8(options.get("engine", "auto"), options.get("device", "auto"))
+        if options.get("precision") == INT8:
+            calibrated.require(options.get("engine", "auto"), options.get("device", "auto"))
             plain: EmbedderOptions = {**options, "engine": "openvino", "device": "cpu", "precision": "fp32"}
             exact = Embedder(model, **plain)
-            Store.create(Path(folder), replace(exact.model, precision=registry.INT8), exact.head).close()
+            Store.create(Path(folder), replace(exact.model, precision=INT8), exact.head).close()
             return cls.open(folder, **options)
         embedder = Embedder(model, **options)
         return cls(Store.create(Path(folder), embedder.model, embedder.head), embedder)
@@ -123,7 +124,12 @@ class Index:
                 "mix",
                 Remedy.OTHER_INDEX_FOLDER,
             )
-        return cls(store, Embedder(model or expected.source, expected=expected, kept=store.kept, **options))
+        return cls(
+            store,
+            Embedder(
+                model or expected.source, expected=expected, calibrated_network=store.calibrated_network, **options
+            ),
+        )
 
     @staticmethod
     def exists(folder: PathInput) -> bool:

@@ -10,7 +10,7 @@ from retrieval.catalogue.ignored import IgnoredPairs
 from retrieval.catalogue.matches import Matches
 from retrieval.catalogue.photos import Photos
 from retrieval.catalogue.reader import Catalogue
-from retrieval.engines.openvino.calibrated import Kept
+from retrieval.engines.openvino.calibrated import CalibratedNetwork
 from retrieval.errors import IndexFormatError, IndexProblem, Remedy
 from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
 from retrieval.manifest import MANIFEST_NAME, Manifest, Model, has_manifest
@@ -104,10 +104,10 @@ class Store:
         self._head = head
 
     @property
-    def kept(self) -> Kept | None:
+    def calibrated_network(self) -> CalibratedNetwork | None:
         """The network that was calibrated for this index; None where it needs none, or has none yet."""
         calibration = self.manifest.calibration
-        return Kept(self.folder, calibration.sha256) if calibration else None
+        return CalibratedNetwork(self.folder, calibration.sha256) if calibration else None
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

@@ -19,10 +19,34 @@ WORDS = {
     Remedy.DOWNLOAD_AGAIN: "give another checkpoint with --model, or download this one again",
     Remedy.CHECKPOINT_OR_MIRROR: "give a checkpoint file with --model PATH, set HF_ENDPOINT to a mirror, or fetch it "
     "once where there is a connection",
+    Remedy.KNOWN_MODEL: "known are {known}; others are --model hf://owner/repository, or the path of a .pt or "
+    ".safetensors file",
+    Remedy.SIMILAR_MODEL: "did you mean {similar}? Known are {known}; others are --model hf://owner/repository, or the "
+    "path of a .pt or .safetensors file",
+    Remedy.CHECKPOINT_FILE: "give the path of a .pt or .safetensors file with --model",
+    Remedy.CHECKPOINT_OR_REPOSITORY: "give the path of a checkpoint with --model, or hf://{repository} for a "
+    "repository of the hub",
+    Remedy.PLAIN_WEIGHTS: "only plain weights are read: get them as .safetensors, or give another checkpoint with "
+    "--model",
+    Remedy.REWRITE_HEAD: "delete it and run `retrieval index`, which writes it again",
+    Remedy.CHECKPOINT_OR_DOWNLOAD: "give a checkpoint file with --model PATH, or allow the download",
+    Remedy.OTHER_INPUT_SIZE: "choose a multiple of {patch} with --input-size",
     Remedy.OTHER_PRECISION: "choose another --precision",
+    Remedy.OTHER_PRECISION_OR_CPU: "choose another --precision, or --device cpu",
+    Remedy.OTHER_PRECISION_OR_ENGINE: "choose another --precision or --engine",
     Remedy.OTHER_ENGINE: "choose another --engine",
+    Remedy.OTHER_ENGINE_OR_DEVICE: "choose another --engine or --device",
+    Remedy.INSTALL_ENGINE: "install it (`pip install {engine}`), or choose another --engine",
     Remedy.OTHER_DEVICE: "choose another with --device, or cpu",
     Remedy.CPU: "choose --device cpu",
+    Remedy.CPU_OR_OTHER_PRECISION: "choose --device cpu, or another --precision",
+    Remedy.AGAIN_OR_CPU: "run the same command again, or choose --device cpu; what was done is kept",
+    Remedy.FREE_MEMORY_OR_CPU: "close what else uses it, or choose --device cpu",
+    Remedy.RESTORE_NETWORK: "restore int8.json, int8.xml and int8.bin from a backup, or index into a new folder with "
+    "--index",
+    Remedy.CALIBRATE: "make an index with `retrieval index FOLDER --precision int8`, or choose another --precision",
+    Remedy.MORE_PHOTOS_OR_PRECISION: "add more folders, or index into a new folder with --index and another "
+    "--precision",
     Remedy.LIST_SPECIES: "`retrieval list --by-species` lists those you have; a pattern such as '*warbler*' stands for "
     "many",
     Remedy.FIND_AGAIN: "run `retrieval dedupe find` again",

@@ -19,11 +19,11 @@ from retrieval.decode.photo import MAX_PIXELS
 from retrieval.decode.prefetch import prefetch
 from retrieval.embed.network import Network
 from retrieval.embed.prepare import Image, Pixels, Preparation, Prepared, name_of
-from retrieval.engines.openvino.calibrated import Kept
-from retrieval.engines.registry import Floats
+from retrieval.engines.openvino.calibrated import CalibratedNetwork
+from retrieval.engines.protocol import Floats
 from retrieval.errors import PhotoError
 from retrieval.manifest import Model
-from retrieval.models.head import Head, most_probable
+from retrieval.models.head import Head
 from retrieval.models.known import AUTO
 from retrieval.records import Embedding, Failure, Outcome, Source
 
@@ -45,7 +45,7 @@ class Embedder:
     "openvino"; `device` is "auto", "cpu", "cuda", "cuda:N" or "mps"; `precision` is "auto", "fp32", "bf16" or "fp16".
     Weights are looked for and loaded at the first use that needs them. `expected` is what an index was made with: its
     input size serves before anything is loaded, and other weights raise ModelMismatchError. An index in int8 has a
-    network of its own, `kept` with it: its weights are then not looked for.
+    `calibrated_network` of its own: its weights are then not looked for.
     """
 
     def __init__(
@@ -60,13 +60,19 @@ class Embedder:
         max_pixels: int = MAX_PIXELS,
         allow_truncated: bool = False,
         expected: Model | None = None,
-        kept: Kept | None = None,
+        calibrated_network: CalibratedNetwork | None = None,
         notify: Callable[[str], None] = warnings.warn,
     ) -> None:
         self.workers = workers or available_cores()
         self.passes = 0  # photos put through the network since this object was made
         self.network = Network(
-            model, engine=engine, device=device, precision=precision, expected=expected, kept=kept, notify=notify
+            model,
+            engine=engine,
+            device=device,
+            precision=precision,
+            expected=expected,
+            calibrated_network=calibrated_network,
+            notify=notify,
         )
         self._batch_size = batch_size
         self._max_pixels = max_pixels
@@ -190,14 +196,11 @@ class Embedder:
         engine.expect(count, self._batch_limit())
         return self._results(engine.submit(pixels), len(pixels), top)
 
-    def _results(
-        self, answer: Callable[[], tuple[Floats, Floats]], count: int, top: int
-    ) -> Iterator[Embedding | PhotoError]:
-        features, logits = answer()
+    def _results(self, answer: Callable[[], Floats], count: int, top: int) -> Iterator[Embedding | PhotoError]:
+        features = answer()
         self.passes += count
         norms = np.linalg.norm(features.astype(np.float64), axis=1)
-        labels = self.head.labels
-        for feature, norm, predicted in zip(features, norms, most_probable(logits, labels, top), strict=True):
+        for feature, norm, predicted in zip(features, norms, self.head.predict(features, top), strict=True):
             if not np.isfinite(norm) or norm == 0:
                 yield PhotoError("no-embedding", "the network gave no finite embedding for this photo")
             else:

@@ -1,184 +1,82 @@
-"""Which engine runs a network: OpenVINO on CPUs, torch on everything else, or what the user says."""
+"""Which engine runs a network: the first that serves the device and precision, or the one the user names."""
 
-import ctypes
-import os
-import platform
-import sys
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+import importlib
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-import numpy as np
-from numpy.typing import NDArray
+from retrieval.engines.accelerator import default_device
+from retrieval.errors import ModelError, Remedy
 
-from retrieval.engines.openvino.calibrated import Kept
-from retrieval.errors import CheckpointError, ModelError
-from retrieval.models.head import HEAD_NAME, Head
-from retrieval.models.known import LabelKind
-from retrieval.models.transform import InputTransform
-from retrieval.models.zoo import Weights
+if TYPE_CHECKING:  # the command line lists the engines' names: that must cost nothing
+    from retrieval.engines.protocol import Engine, EngineModule
+    from retrieval.models.lazy_checkpoint import LazyCheckpoint
 
-if TYPE_CHECKING:  # comes with torch
-    from retrieval.models.checkpoint import Checkpoint
-
-Floats = NDArray[np.float32]
-ENGINES = ("auto", "torch", "openvino")
-INT8 = "int8"
+AUTO = "auto"
 
 
-class Engine(Protocol):
-    """A network that is ready to run."""
+class Entry(NamedTuple):
+    """Where an engine is, and what it runs on."""
 
-    @property
-    def device(self) -> str:
-        """Where it runs: cpu, cuda, cuda:N or mps."""
-
-    @property
-    def precision(self) -> str:
-        """The arithmetic of its matrix products."""
-
-    @property
-    def transform(self) -> InputTransform:
-        """What it takes."""
-
-    @property
-    def batch_size(self) -> int:
-        """How many images a run should have."""
-
-    @property
-    def batches_ahead(self) -> int:
-        """How many batches to submit beyond the one whose answer is waited for: 0 where that gains nothing."""
-
-    def expect(self, images: int, batch_size: int) -> None:
-        """Say that so many images will come, in batches of this size."""
-
-    def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3)."""
-
-    def submit(self, images: Sequence[NDArray[np.uint8]]) -> Callable[[], tuple[Floats, Floats]]:
-        """Begin a run of images, each (height, width, 3), and return the function that waits for its answer."""
+    module: str  # keeps `protocol.EngineModule`; imported when the engine is considered
+    devices: tuple[str, ...]  # kinds: cpu, cuda, mps
 
 
-class Started(NamedTuple):
-    """A network in its engine, and what else its file told."""
-
-    engine: Engine
-    head: Head
-    label_kind: LabelKind
+ENGINES = {  # in the order in which "auto" prefers them; the last is for all that no other serves
+    "openvino": Entry("retrieval.engines.openvino.engine", ("cpu",)),
+    "torch": Entry("retrieval.engines.torch.engine", ("cpu", "cuda", "mps")),
+}
 
 
-def start(weights: Weights, *, engine: str = "auto", device: str = "auto", precision: str = "auto") -> Started:
-    """Load a network into the engine that serves it best here; see `choose`. torch is imported only if that needs it.
+def names() -> tuple[str, ...]:
+    """Return what `engine` may be."""
+    return (AUTO, *ENGINES)
+
+
+def start(checkpoint: "LazyCheckpoint", *, engine: str = AUTO, device: str = AUTO, precision: str = AUTO) -> "Engine":
+    """Load a network into the engine that serves it best here; see `engine_for`.
 
     Raises CheckpointError for weights that cannot be used, ModelError for what cannot be had on this machine.
     """
-    if choose(engine, device, precision) == "torch":
-        from retrieval.engines.torch.engine import TorchEngine
-        from retrieval.models import checkpoint
-
-        loaded = checkpoint.load(weights.path)
-        return Started(TorchEngine(loaded, device=device, precision=precision), Head.of(loaded), loaded.label_kind)
-    from retrieval.engines.openvino.cache import converted
-    from retrieval.engines.openvino.engine import OpenVinoEngine
-
-    network = converted(weights.sha256, partial(_checkpoint, weights.path))
-    return Started(OpenVinoEngine(network, precision=precision), network.head, network.label_kind)
+    name = engine_for(engine, device, precision)
+    return module_of(name).start(checkpoint, device=device, precision=precision)
 
 
-def start_kept(kept: Kept, weights: Callable[[], Weights], *, engine: str = "auto", device: str = "auto") -> Started:
-    """Start the network in int8 that was calibrated for an index; `weights` serve only where its head was lost.
+def engine_for(name: str, device: str, precision: str) -> str:
+    """Return the name of the engine to use; "auto" is the first that serves device and precision.
 
-    Raises IndexFormatError if its files are not as they were, ModelError where OpenVINO is not to be had.
+    Raises ModelError for an engine that is unknown, cannot be loaded here or does not run on the device.
     """
-    _require_cpu(engine, device)
-    from retrieval.engines.openvino.calibrated_files import read
-    from retrieval.engines.openvino.engine import OpenVinoEngine
-
-    def head() -> Head:
-        try:
-            return Head.load(kept.folder / HEAD_NAME)
-        except CheckpointError:
-            return Head.of(_checkpoint(weights().path))
-
-    network = read(kept, head)
-    return Started(OpenVinoEngine(network, precision=INT8), network.head, network.label_kind)
-
-
-def require_int8(engine: str, device: str) -> None:
-    """Raise ModelError unless a new index can be made in int8 here, and should be."""
-    _require_cpu(engine, device)
-    if device == "auto" and _accelerated():
+    if name == AUTO:
+        return _preferred(device, precision)
+    if name not in ENGINES:
+        raise ModelError(f"there is no engine '{name}', only {', '.join(names())}", Remedy.OTHER_ENGINE)
+    devices = ENGINES[name].devices
+    if device.partition(":")[0] not in (AUTO, *devices):
         raise ModelError(
-            "int8 runs on the CPU, and the GPU here is faster: leave --precision out, or add --device cpu."
+            f"the engine {name} runs on {' or '.join(devices)}, not on '{device}'", Remedy.OTHER_ENGINE_OR_DEVICE
         )
+    module_of(name)
+    return name
 
 
-def _require_cpu(engine: str, device: str) -> None:
-    if device not in ("auto", "cpu"):
-        raise ModelError(f"int8 runs on the CPU, not on '{device}'. Choose --device cpu, or another precision.")
-    if engine not in ("auto", "openvino"):
-        raise ModelError(f"int8 runs through OpenVINO, not '{engine}'. Choose --engine openvino, or another precision.")
-    if not _possible():
+def module_of(name: str) -> "EngineModule":
+    """Import an engine; raises ModelError where it cannot be loaded here."""
+    try:
+        return cast("EngineModule", importlib.import_module(ENGINES[name].module))
+    except ImportError as error:
         raise ModelError(
-            "int8 runs through OpenVINO, which cannot be loaded here: install it (`pip install openvino`), or choose "
-            "another precision."
-        )
+            f"the engine {name} cannot be loaded here ({error})", Remedy.INSTALL_ENGINE, engine=name
+        ) from error
 
 
-def choose(engine: str, device: str, precision: str) -> str:
-    """Return "openvino" or "torch"; "auto" is OpenVINO on a CPU wherever it can do what is asked, else torch.
-
-    Raises ModelError if OpenVINO is asked for what it cannot do.
-    """
-    if engine not in ENGINES:
-        raise ModelError(f"There is no engine '{engine}'. Choose one of: {', '.join(ENGINES)}.")
-    if engine == "openvino":
-        if device not in ("auto", "cpu"):
-            raise ModelError(
-                f"OpenVINO runs on the CPU here, not on '{device}'. Choose --device cpu, or --engine torch."
-            )
-        if not _possible():
-            raise ModelError("OpenVINO cannot be loaded here: install it (`pip install openvino`), or --engine torch.")
-        return engine
-    if engine == "torch" or device not in ("auto", "cpu") or (device == "auto" and _accelerated()):
-        return "torch"
-    possible = _possible()
-    return "openvino" if precision in possible or (possible and precision == "auto") else "torch"
-
-
-def _possible() -> tuple[str, ...]:
-    """The precisions that OpenVINO offers; none where there is no OpenVINO."""
-    try:
-        from retrieval.engines.openvino.engine import precisions
-    except ImportError:
-        return ()
-    return precisions()
-
-
-def _accelerated() -> bool:
-    """Whether "auto" is another device than the CPU. Loads torch only where that may be."""
-    if not _may_be_accelerated():
-        return False
-    from retrieval.engines.torch.device import choose_device
-
-    return choose_device("auto") != "cpu"
-
-
-def _may_be_accelerated() -> bool:
-    """Whether there is a driver that torch could use."""
-    if sys.platform == "darwin":
-        return platform.machine() == "arm64"
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return False
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return Path("/dev/kfd").exists()  # AMD's driver
-    return True
-
-
-def _checkpoint(path: Path) -> "Checkpoint":
-    from retrieval.models import checkpoint
-
-    return checkpoint.load(path)
+def _preferred(device: str, precision: str) -> str:
+    kind = default_device() if device == AUTO else device.partition(":")[0]
+    *preferred, last = ENGINES
+    for name in preferred:
+        if kind in ENGINES[name].devices:
+            try:
+                possible = module_of(name).precisions()
+            except ModelError:
+                continue
+            if precision in (AUTO, *possible):
+                return name
+    return last

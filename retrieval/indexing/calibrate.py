@@ -14,9 +14,10 @@ from retrieval.decode.prefetch import prefetch
 from retrieval.embed.embedder import AHEAD_BYTES, Embedder
 from retrieval.embed.prepare import Pixels, Preparation
 from retrieval.engines import registry
-from retrieval.engines.registry import INT8, Engine
-from retrieval.errors import IndexFormatError, ModelError, PhotoError
-from retrieval.manifest import Calibration
+from retrieval.engines.openvino.calibrated import INT8
+from retrieval.engines.protocol import Engine
+from retrieval.errors import IndexFormatError, ModelError, PhotoError, Remedy
+from retrieval.manifest import MANIFEST_NAME, Calibration
 from retrieval.records import Progress, Source, Vectors
 from retrieval.search import exact
 from retrieval.store import Store
@@ -41,50 +42,50 @@ def calibrate(
     between leaves an index that is calibrated again. Raises ModelError where there are too few photos that can be
     read, IndexFormatError for an index that has lost its network.
     """
-    if store.kept is None:
+    if store.calibrated_network is None:
         if store.catalogue.vectors():
-            raise IndexFormatError(f"{store.folder} has vectors, but its network is unknown: restore its index.json")
+            raise IndexFormatError(
+                f"{store.folder} has vectors, but its {MANIFEST_NAME} does not name its network", Remedy.RESTORE
+            )
         photos = _readable(embedder, pending, locate, progress)
         if len(photos) < LEAST:
             raise ModelError(
-                f"int8 is calibrated on {LEAST} photos at least, and {len(photos)} different ones can be read: add "
-                "more folders, or index into a new folder with another --precision"
+                f"int8 is calibrated on at least {LEAST} photos, and only {len(photos)} different ones can be read",
+                Remedy.MORE_PHOTOS_OR_PRECISION,
             )
         _make(store, embedder, photos, progress)
-    assert store.kept is not None
-    embedder.network.use(store.kept)
+    assert store.calibrated_network is not None
+    embedder.network.use(store.calibrated_network)
 
 
 def _make(store: Store, embedder: Embedder, photos: NDArray[np.uint8], progress: Listener) -> None:
     """Quantise on some of the photos, measure on the others, and keep both."""
-    from retrieval.engines.openvino.calibrated_files import keep
+    from retrieval.engines.openvino import calibrated
     from retrieval.engines.openvino.engine import OpenVinoEngine
     from retrieval.engines.openvino.int8 import passes, quantise
-    from retrieval.models import checkpoint
 
     count = min(CALIBRATED, len(photos) * 2 // 5)
     seen, held_back = photos[:count], photos[count:]
-    weights = embedder.network.weights()
-    network = checkpoint.load(weights.path)
-    done, total = 0, passes(network.config, len(seen)) + 2 * len(held_back)
+    checkpoint = embedder.network.checkpoint().load()
+    done, total = 0, passes(checkpoint.config, len(seen)) + 2 * len(held_back)
 
     def passed(more: int) -> None:
         nonlocal done
         done += more
         progress(Progress("calibrating", done, total))
 
-    quantised = quantise(network, seen, passed)
-    del network  # one network after the other: each takes the memory of its weights
-    plain = registry.start(weights, engine="openvino", device="cpu", precision="fp32").engine
+    quantised = quantise(checkpoint, seen, passed)
+    del checkpoint  # one network after the other: each takes the memory of its weights
+    plain = registry.start(embedder.network.checkpoint(), engine="openvino", device="cpu", precision="fp32")
     reference = _vectors(plain, held_back, passed)
     del plain
     vectors = _vectors(OpenVinoEngine(quantised, precision=INT8), held_back, passed)
-    kept = keep(store.folder, quantised, weights.sha256)
-    calibration = agreement(reference, vectors, Calibration(kept.sha256, len(seen), len(held_back)))
+    written = calibrated.write(store.folder, quantised, store.manifest.model.sha256)
+    calibration = agreement(reference, vectors, Calibration(written.sha256, len(seen), len(held_back)))
     if calibration.mean_cosine < POOR:
         embedder.network.notify(
             f"int8 changes this network's vectors more than it should: cosine {calibration.mean_cosine:.3f} to fp32 on "
-            "average. Another --precision, in a new folder, is the better choice."
+            "average. An index of another precision, in a new folder, is the better choice."
         )
     store.save(replace(store.manifest, calibration=calibration))
 
@@ -110,7 +111,7 @@ def _vectors(engine: Engine, photos: NDArray[np.uint8], passed: Callable[[int], 
     found = []
     for start in range(0, len(photos), engine.batch_size):
         batch = photos[start : start + engine.batch_size]
-        features, _ = engine.run(batch)
+        features = engine.run(batch)
         found.append(features / np.linalg.norm(features, axis=1, keepdims=True))
         passed(len(batch))
     return np.concatenate(found)

@@ -13,7 +13,7 @@ from retrieval.catalogue.rehash import rehash
 from retrieval.catalogue.run import Run
 from retrieval.catalogue.survey import Scope, Settled
 from retrieval.embed.embedder import Embedder
-from retrieval.engines.registry import INT8
+from retrieval.engines.openvino.calibrated import INT8
 from retrieval.errors import ArchiveError
 from retrieval.indexing.calibrate import calibrate
 from retrieval.indexing.settings import rebuild_search
@@ -54,7 +54,7 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
                 store.save(manifest)
             settled = run.settle((_scope(name, walk) for name, walk in walks), options.retry)
             tally = _Tally(settled, [failure for _, walk in walks for failure in walk.unreadable])
-            if manifest.model.precision == INT8 and (store.kept or settled.pending):
+            if manifest.model.precision == INT8 and (store.calibrated_network or settled.pending):
                 calibrate(store, embedder, run.pending(), _locate(manifest), options.progress)
             passes = embedder.passes
             known = _knows(store, options)

@@ -8,9 +8,8 @@ import numpy as np
 
 from retrieval.archive.content import hash_file
 from retrieval.catalogue import repair as mend
-from retrieval.engines.openvino.calibrated import REMEDY
-from retrieval.engines.registry import INT8
-from retrieval.errors import IndexFormatError
+from retrieval.engines.openvino.calibrated import INT8
+from retrieval.errors import IndexFormatError, Remedy
 from retrieval.lock import writing
 from retrieval.manifest import MANIFEST_NAME
 from retrieval.models.head import HEAD_NAME
@@ -91,11 +90,11 @@ def _problems(store: Store) -> Iterator[Problem]:
         yield Problem("vectors", f"{len(damaged):,} vectors are damaged, the first in row {damaged[0]}", REINDEX)
     for what in store.neighbours.check(rows, store.catalogue.dead_rows()):
         yield Problem("search", what, REPAIR)
-    if store.kept:
+    if store.calibrated_network:
         try:
-            store.kept.facts()
+            store.calibrated_network.facts()
         except IndexFormatError as error:
-            yield Problem("network", str(error).partition(": ")[0], REMEDY)
+            yield Problem("network", error.what, Remedy.RESTORE_NETWORK.value)
     elif rows and store.manifest.model.precision == INT8:
         yield Problem("network", f"{MANIFEST_NAME} does not name the calibrated network", "restore it from a backup")
     if store.head is None and store.manifest.model.classes:

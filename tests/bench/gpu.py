@@ -241,7 +241,7 @@ def resized(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def vectors(engine: TorchEngine, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = [engine.run(pixels[start : start + 8])[0] for start in range(0, len(pixels), 8)]
+    parts = [engine.run(pixels[start : start + 8]) for start in range(0, len(pixels), 8)]
     features = np.concatenate(parts)
     return features / np.linalg.norm(features, axis=1, keepdims=True)
 

@@ -14,7 +14,7 @@ from retrieval.engines.torch.engine import TorchEngine
 from retrieval.errors import Interrupted, ModelError
 from retrieval.records import Outcome, Source
 
-Answer = tuple[NDArray[np.float32], NDArray[np.float32]]
+Answer = NDArray[np.float32]
 
 
 class Ahead:
@@ -22,7 +22,7 @@ class Ahead:
 
     def __init__(self, engine: TorchEngine, batches_ahead: int, fails_at: int = 0) -> None:
         self.engine, self.batches_ahead, self.fails_at = engine, batches_ahead, fails_at
-        self.device, self.precision, self.transform = engine.device, engine.precision, engine.transform
+        self.precision, self.transform = engine.precision, engine.transform
         self.batch_size = engine.batch_size
         self.log: list[str] = []
         self.sizes: list[int] = []

@@ -13,7 +13,7 @@ from tiny import tiny_checkpoint
 
 from retrieval import Index
 from retrieval.embed.embedder import Embedder
-from retrieval.engines import registry
+from retrieval.engines import accelerator, registry
 from retrieval.errors import ModelError
 
 pytest.importorskip("retrieval.engines.openvino.engine", exc_type=ImportError)
@@ -28,35 +28,35 @@ def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cpu_runs_openvino_wherever_it_can_do_what_is_asked() -> None:
-    assert registry.choose("auto", "cpu", "auto") == "openvino"
-    assert registry.choose("auto", "cpu", "fp32") == "openvino"
-    assert registry.choose("auto", "cpu", "fp16") == "torch"
-    assert registry.choose("torch", "cpu", "auto") == "torch"
-    assert registry.choose("openvino", "auto", "auto") == "openvino"
+    assert registry.engine_for("auto", "cpu", "auto") == "openvino"
+    assert registry.engine_for("auto", "cpu", "fp32") == "openvino"
+    assert registry.engine_for("auto", "cpu", "fp16") == "torch"
+    assert registry.engine_for("torch", "cpu", "auto") == "torch"
+    assert registry.engine_for("openvino", "auto", "auto") == "openvino"
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps", "nonsense"])
 def test_other_devices_are_torchs(device: str) -> None:
-    assert registry.choose("auto", device, "auto") == "torch"
-    with pytest.raises(ModelError, match=f"not on '{device}'.*--engine torch"):
-        registry.choose("openvino", device, "auto")
+    assert registry.engine_for("auto", device, "auto") == "torch"
+    with pytest.raises(ModelError, match=f"openvino runs on cpu, not on '{device}'.*another engine"):
+        registry.engine_for("openvino", device, "auto")
 
 
 def test_without_openvino_torch_runs(no_openvino: None) -> None:
-    assert registry.choose("auto", "cpu", "auto") == "torch"
-    with pytest.raises(ModelError, match="cannot be loaded here"):
-        registry.choose("openvino", "cpu", "auto")
+    assert registry.engine_for("auto", "cpu", "auto") == "torch"
+    with pytest.raises(ModelError, match=r"openvino cannot be loaded here .*pip install openvino"):
+        registry.engine_for("openvino", "cpu", "auto")
 
 
 def test_a_graphics_processor_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_accelerated", lambda: True)
-    assert registry.choose("auto", "auto", "auto") == "torch"
-    assert registry.choose("auto", "cpu", "auto") == "openvino"
+    monkeypatch.setattr(registry, "default_device", lambda: "cuda")
+    assert registry.engine_for("auto", "auto", "auto") == "torch"
+    assert registry.engine_for("auto", "cpu", "auto") == "openvino"
 
 
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"no engine 'onnx'\. Choose one of: auto, torch, openvino"):
-        registry.choose("onnx", "cpu", "auto")
+    with pytest.raises(ModelError, match="no engine 'onnx', only auto, openvino, torch"):
+        registry.engine_for("onnx", "cpu", "auto")
 
 
 def test_hidden_graphics_processors_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_hidden_graphics_processors_are_not_looked_for(monkeypatch: pytest.Monke
         pytest.skip("CUDA's variable does not hide Metal")
     for hidden in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-        assert not registry._may_be_accelerated()
+        assert not accelerator._has_driver()
 
 
 @pytest.mark.parametrize(("engine", "made"), [("torch", TorchEngine), ("openvino", OpenVinoEngine)])

@@ -1,4 +1,4 @@
-"""The network run by OpenVINO on a CPU: pixels in, features and logits out, without torch.
+"""The network run by OpenVINO on a CPU: pixels in, features out, without torch.
 
 Faster there than torch, and started before torch is imported. In one precision the engines differ by less than storage
 rounds away: on 200 bird photos through DeiT-tiny in fp32 by at most 1e-6 in a component of the unit vector, where half
@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.engines.openvino.cache import Converted
-from retrieval.engines.openvino.quiet import openvino
-from retrieval.errors import ModelError
+from retrieval.engines.openvino.cache import Converted, converted
+from retrieval.engines.openvino.calibrated import INT8
+from retrieval.engines.openvino.without_telemetry import openvino
+from retrieval.engines.protocol import Floats
+from retrieval.errors import ModelError, Remedy
+from retrieval.models.lazy_checkpoint import LazyCheckpoint
 
-Floats = NDArray[np.float32]
 IMAGES_EACH = 8  # in one pass of a core
 MOST_STREAMS = 8
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
-INT8 = "int8"  # a property of the network: what it leaves in floating point runs in the fastest other precision
 
 
 class OpenVinoEngine:
@@ -31,7 +32,6 @@ class OpenVinoEngine:
     quantised. Raises ModelError if it cannot be had.
     """
 
-    device = "cpu"
     batches_ahead = 0  # one keeps every core busy
 
     def __init__(self, network: Converted, *, precision: str = "auto") -> None:
@@ -39,12 +39,10 @@ class OpenVinoEngine:
         self.precision = possible[-1] if precision == "auto" else precision
         if self.precision not in (*possible, INT8):
             raise ModelError(
-                f"OpenVINO does not compute in '{precision}' on this processor. Choose one of: auto, "
-                f"{', '.join(possible)}; or another engine with --engine."
+                f"OpenVINO computes in {' or '.join(possible)} on this processor, not in '{precision}'",
+                Remedy.OTHER_PRECISION_OR_ENGINE,
             )
         self.transform = network.transform
-        self._classes = len(network.head.labels)
-        self._dimension = network.head.weight.shape[1]
         self._network = network
         self._requests: list[Any] = []  # made when it is known what for
         self._turn = Lock()  # a request holds one batch at a time
@@ -57,12 +55,12 @@ class OpenVinoEngine:
     def expect(self, images: int, batch_size: int) -> None:
         """Nothing is worth preparing: the network is compiled at the first run, whatever comes."""
 
-    def submit(self, images: Sequence[NDArray[np.uint8]]) -> Callable[[], tuple[Floats, Floats]]:
-        """Return the function that runs them and gives their answer."""
+    def submit(self, images: Sequence[NDArray[np.uint8]]) -> Callable[[], Floats]:
+        """Return the function that runs images, each (height, width, 3), and gives their features."""
         return lambda: self.run(np.stack(images))
 
-    def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3).
+    def run(self, images: NDArray[np.uint8]) -> Floats:
+        """Return the features (n, d), not normalised, of RGB images (n, height, width, 3).
 
         Raises ValueError if the images have another size than the network.
         """
@@ -70,12 +68,14 @@ class OpenVinoEngine:
         if images.dtype != np.uint8 or images.shape[1:] != expected:
             raise ValueError(f"images are {images.dtype} {images.shape[1:]}, the network takes uint8 {expected}")
         if not len(images):
-            return np.zeros((0, self._dimension), np.float32), np.zeros((0, self._classes), np.float32)
-        features, *logits = self.outputs(images)
-        return features, logits[0] if logits else np.zeros((len(images), 0), np.float32)
+            return self.run(np.zeros((1, *expected), np.uint8))[:0]
+        return self.outputs(images, 1)[0]
 
-    def outputs(self, images: NDArray[np.uint8]) -> list[Floats]:
-        """All that the network's graph gives for some images, each (n, ...)."""
+    def outputs(self, images: NDArray[np.uint8], count: int | None = None) -> list[Floats]:
+        """Return what the network's graph gives for some images, each (n, ...): its first `count` outputs, or all.
+
+        The graph of an index in int8 that was calibrated by version 0.1.0 has logits behind the features.
+        """
         with self._turn:
             requests = self._ready(len(images))
             parts = np.array_split(np.require(images, requirements=["C", "W"]), min(len(images), len(requests)))
@@ -84,7 +84,7 @@ class OpenVinoEngine:
                 request.start_async([openvino.Tensor(part, shared_memory=True)])
             for request in working:
                 request.wait()
-            answers = [[np.array(tensor.data) for tensor in request.output_tensors] for request in working]
+            answers = [[np.array(tensor.data) for tensor in request.output_tensors[:count]] for request in working]
         return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
     def _ready(self, n: int) -> list[Any]:
@@ -98,6 +98,12 @@ class OpenVinoEngine:
             compiled = _compiled(self._network, self.precision, streams)
             self._requests = [compiled.create_infer_request() for _ in range(streams)]
         return self._requests
+
+
+def start(checkpoint: LazyCheckpoint, *, device: str, precision: str) -> OpenVinoEngine:
+    """Load a network from the cache, else from its checkpoint. Raises CheckpointError, and ModelError as the engine."""
+    assert device in ("auto", "cpu"), "the registry knows what each engine runs on"
+    return OpenVinoEngine(converted(checkpoint), precision=precision)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A checkpoint as an OpenVINO graph: the arithmetic of `models.vit`, from uint8 pixels to features and logits.
+"""A checkpoint as an OpenVINO graph: the arithmetic of `models.vit`, from uint8 pixels to features.
 
 Built layer by layer: a trace of the torch module takes half a minute and fixes the batch size.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.engines.openvino.quiet import openvino, opset13
+from retrieval.engines.openvino.without_telemetry import openvino, opset13
 from retrieval.models.checkpoint import Checkpoint
 from retrieval.models.transform import InputTransform
 from retrieval.models.vit import LAYER_NORM_EPSILON, VitConfig
@@ -42,10 +42,10 @@ def graph(checkpoint: Checkpoint, layers: Layers | None = None, more: Callable[[
     """The `openvino.Model` of a network, by other `layers` than the checkpoint's if they are given.
 
     Its input are RGB images, uint8 (n, height, width, 3), for any n; its outputs are the features (n, d), not
-    normalised, and, where the network has classes, the logits (n, classes), both float32; then what `more` gives.
+    normalised, float32, then what `more` gives.
     """
     images = opset13.parameter([-1, *checkpoint.config.image_size, 3], openvino.Type.u8, name="images")
-    outputs = answers(_normalised(images, checkpoint.transform), checkpoint, layers) + more()
+    outputs = [features(_normalised(images, checkpoint.transform), checkpoint, layers), *more()]
     return openvino.Model([output.output(0) for output in outputs], [images], "vit")
 
 
@@ -54,8 +54,8 @@ def weights_of(checkpoint: Checkpoint) -> dict[str, Floats]:
     return {name: tensor.numpy() for name, tensor in checkpoint.state.items()}
 
 
-def answers(images: Node, checkpoint: Checkpoint, layers: Layers | None = None) -> list[Node]:
-    """The features and, where the network has classes, the logits of normalised images (n, 3, height, width)."""
+def features(images: Node, checkpoint: Checkpoint, layers: Layers | None = None) -> Node:
+    """The features (n, d) of normalised images (n, 3, height, width)."""
     config, layers = checkpoint.config, layers or Layers(weights_of(checkpoint))
     weights = layers.weights
     x = _tokens(images, weights, config)
@@ -64,10 +64,7 @@ def answers(images: Node, checkpoint: Checkpoint, layers: Layers | None = None) 
     # Of the last block's answer only the class token is read: the others' is not computed.
     asked = slice(config.registers, config.registers + 1) if config.class_token else None
     x = _block(x, layers, f"encoder.block.{config.blocks - 1}", config.heads, asked)
-    features = _pooled(_norm(x, weights, "norm"), config)
-    if not config.classes:
-        return [features]
-    return [features, linear(features, "classifier", weights["classifier.weight"], weights["classifier.bias"])]
+    return _pooled(_norm(x, weights, "norm"), config)
 
 
 def _normalised(images: Node, transform: InputTransform) -> Node:

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.engines.openvino.cache import Converted
-from retrieval.engines.openvino.engine import INT8, OpenVinoEngine
+from retrieval.engines.openvino.calibrated import INT8
+from retrieval.engines.openvino.engine import OpenVinoEngine
 from retrieval.engines.openvino.graph import Floats, Layers, Node, Weights, graph, linear, weights_of
-from retrieval.engines.openvino.quiet import opset13
+from retrieval.engines.openvino.without_telemetry import opset13
 from retrieval.models.checkpoint import Checkpoint
-from retrieval.models.head import Head
 from retrieval.models.vit import VitConfig
 
 SMOOTHING = 0.8  # how much of the difference between channels moves into the weights
@@ -31,6 +31,9 @@ KEPT_SHARE = 4  # one block of so many stays in floating point
 TRIED_ON = 8  # photos that tell how much a block errs
 OBSERVED_AT_ONCE = 4  # photos: the inputs of all layers are held until they have been looked at
 _LEVELS = 256
+# Weights take 7 bits of the 8: processors without VNNI add two products of an input (0 to 255) and a weight in 16 bits,
+# and 2 x 255 x 63 is the most that fits. With 127 they saturate, silently and on those processors alone.
+_WEIGHT_LIMIT = 63
 _INPUTS = ("attn.qkv", "attn.proj", "mlp.0", "mlp.3")
 
 Passed = Callable[[int], None]  # told how many more photos went through the network
@@ -78,7 +81,8 @@ class _Quantiser:
         if name not in self._inputs:
             low, high = (np.array(limit, np.float32) for limit in self._ranges[name])
             self._inputs[name] = opset13.fake_quantize(x, low, high, low, high, _LEVELS, name=name)
-        scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True), np.float32(1e-12)) / np.float32(127)
+        scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True), np.float32(1e-12))
+        scale /= np.float32(_WEIGHT_LIMIT)
         whole = opset13.constant(np.rint(weight / scale).astype(np.int8))
         restored = opset13.multiply(opset13.convert(whole, "f32"), opset13.constant(scale))
         return opset13.matmul(self._inputs[name], restored, False, True) + bias
@@ -104,8 +108,8 @@ def quantise(checkpoint: Checkpoint, images: NDArray[np.uint8], passed: Passed =
     if kept:
         tried, errors = images[:TRIED_ON], []
         for block in blocks:
-            answer, _ = OpenVinoEngine(with_int8([block]), precision=INT8).run(tried)
-            errors.append(float(np.linalg.norm(answer - features[: len(tried)])))
+            found = OpenVinoEngine(with_int8([block]), precision=INT8).run(tried)
+            errors.append(float(np.linalg.norm(found - features[: len(tried)])))
             passed(len(tried))
         blocks = [blocks[index] for index in sorted(np.argsort(errors)[: len(blocks) - kept])]
     return with_int8(blocks)
@@ -127,13 +131,13 @@ def _observe(checkpoint: Checkpoint, images: NDArray[np.uint8], passed: Passed) 
         batches.append(engine.outputs(batch))
         passed(len(batch))
     outputs = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
-    found = outputs[-2 * len(recorder.inputs) :]
+    features, *found = outputs
     pairs = zip(recorder.inputs, found[::2], found[1::2], strict=True)
-    return outputs[0], {name: Extremes(least, greatest) for name, least, greatest in pairs}
+    return features, {name: Extremes(least, greatest) for name, least, greatest in pairs}
 
 
 def _converted(checkpoint: Checkpoint, model: Any) -> Converted:
-    return Converted(model, checkpoint.transform, Head.of(checkpoint), checkpoint.label_kind)
+    return Converted(model, checkpoint.transform)
 
 
 def smoothed(

@@ -4,7 +4,7 @@ import warnings
 
 import torch
 
-from retrieval.errors import ModelError
+from retrieval.errors import ModelError, Remedy
 from retrieval.models.vit import VitConfig
 
 _MOST_IMAGES = {"cpu": 8, "cuda": 256, "mps": 32}
@@ -25,12 +25,12 @@ def choose_device(name: str) -> str:
         if int(number or 0) < count:
             return name
         found = f"CUDA devices here: {count}" if count else f"no CUDA device is usable here{reason}"
-        raise ModelError(f"There is no device '{name}': {found}. Choose another with --device, or cpu.")
+        raise ModelError(f"there is no device '{name}': {found}", Remedy.OTHER_DEVICE)
     if kind == "mps" and not number and not torch.backends.mps.is_available():
-        raise ModelError("There is no device 'mps': Metal is not available here. Choose --device cpu.")
+        raise ModelError("there is no device 'mps': Metal is not available here", Remedy.CPU)
     if name in ("cpu", "mps"):
         return name
-    raise ModelError(f"'{name}' is no device. Choose one of: auto, cpu, cuda, cuda:N, mps.")
+    raise ModelError(f"'{name}' is not a device; these are: auto, cpu, cuda, cuda:N, mps", Remedy.OTHER_DEVICE)
 
 
 def default_precision(device: str) -> str:

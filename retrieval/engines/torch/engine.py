@@ -1,4 +1,4 @@
-"""The network run by torch, on a CPU, CUDA or Metal: pixels in, features and logits out."""
+"""The network run by torch, on a CPU, CUDA or Metal: pixels in, features out."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -10,14 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from retrieval.engines.protocol import Floats, Images
 from retrieval.engines.torch import compilation
 from retrieval.engines.torch.device import choose_device, default_precision, free_memory, images_at_once
-from retrieval.engines.torch.transfer import Floats, Images, Transfer
-from retrieval.errors import ModelError
+from retrieval.engines.torch.transfer import Transfer
+from retrieval.errors import ModelError, Remedy
 from retrieval.models.checkpoint import Checkpoint
+from retrieval.models.lazy_checkpoint import LazyCheckpoint
 from retrieval.models.vit import VisionTransformer
 
-Answer = Callable[[], list[Floats]]
+Answer = Callable[[], Floats]
 _REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("fp32", *_REDUCED)
 # A CUDA device must have its next batch while this process records the answers to the last.
@@ -38,7 +40,10 @@ class TorchEngine:
         self.device = choose_device(device)
         self.precision = default_precision(self.device) if precision == "auto" else precision
         if self.precision not in PRECISIONS:
-            raise ModelError(f"There is no precision '{precision}'. Choose one of: auto, {', '.join(PRECISIONS)}.")
+            raise ModelError(
+                f"there is no precision '{precision}' in torch, only auto, {', '.join(PRECISIONS)}",
+                Remedy.OTHER_PRECISION,
+            )
         self.transform = checkpoint.transform
         self._kind = torch.device(self.device).type
         try:
@@ -50,7 +55,7 @@ class TorchEngine:
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
-            raise ModelError(self._no_memory("the network")) from error
+            raise self._no_memory("the network") from error
         self._batch_limit: int | None = None  # images that fit into the device's memory, once that is known
         self._compiled: VisionTransformer | None = None
         self._compiled_for = 0  # images at once; stays where compiling failed
@@ -70,19 +75,19 @@ class TorchEngine:
         if not self._compiled_for and compilation.worthwhile(self.device, images):
             self._compiled, self._compiled_for = compilation.compiled(self.network), batch_size
 
-    def run(self, images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Features (n, d), not normalised, and logits (n, classes) of RGB images (n, height, width, 3).
+    def run(self, images: NDArray[np.uint8]) -> Floats:
+        """Return the features (n, d), not normalised, of RGB images (n, height, width, 3).
 
         Raises what `submit` and its answer raise.
         """
         return self.submit(images)()
 
-    def submit(self, images: Images) -> Callable[[], tuple[Floats, Floats]]:
-        """Begin a run, and return the function that waits for its answer; a CPU computes at once.
+    def submit(self, images: Images) -> Callable[[], Floats]:
+        """Begin a run, and return the function that waits for its features; a CPU computes at once.
 
         A batch that does not fit into the device's memory is halved until it does. Raises ModelError if a single
-        image does not fit, ValueError if an image has another size than the network; the answer raises ModelError
-        if the device failed.
+        image does not fit, ValueError if an image has another size than the network; the function raises
+        ModelError if the device failed.
         """
         expected = (self.transform.height, self.transform.width, 3)
         for image in images:
@@ -110,7 +115,7 @@ class TorchEngine:
             if not _out_of_memory(error):
                 raise
             if len(batch) == 1:
-                raise ModelError(self._no_memory("a single image")) from error
+                raise self._no_memory("a single image") from error
         self._empty_cache()  # not before the handler is left: until then the error keeps the tensors alive
         return None
 
@@ -121,31 +126,23 @@ class TorchEngine:
         with self._arithmetic():
             return self._transfer.download(self._through(normalised))
 
-    def _through(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and logits, from the compiled network where there is one for batches of this size."""
+    def _through(self, normalised: Tensor) -> Tensor:
+        """The features, from the compiled network where there is one for batches of this size."""
         if self._compiled is not None and len(normalised) == self._compiled_for:
             try:
-                return self._answers(self._compiled, normalised)
+                return self._compiled.features(normalised)
             except Exception as error:  # what compilers raise has no common class
                 if _out_of_memory(error):
                     raise
                 logger.warning("torch cannot compile the network here, it runs as it is: %s", _first_line(error))
                 self._compiled = None
-        return self._answers(self.network, normalised)
+        return self.network.features(normalised)
 
-    @staticmethod
-    def _answers(network: VisionTransformer, normalised: Tensor) -> tuple[Tensor, Tensor]:
-        features, logits = network(normalised)
-        return features, logits
-
-    def _joined(self, parts: Sequence[Answer]) -> tuple[Floats, Floats]:
+    def _joined(self, parts: Sequence[Answer]) -> Floats:
         try:
-            features, logits = zip(*(wait() for wait in parts), strict=True)
+            return np.concatenate([wait() for wait in parts])
         except RuntimeError as error:
-            raise ModelError(
-                f"{self.device} failed: {_first_line(error)}. What is done is kept: run again, or choose --device cpu."
-            ) from error
-        return np.concatenate(features), np.concatenate(logits)
+            raise ModelError(f"{self.device} failed ({_first_line(error)})", Remedy.AGAIN_OR_CPU) from error
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         if self.precision in _REDUCED:
@@ -163,8 +160,18 @@ class TorchEngine:
         else:
             torch.cuda.empty_cache()
 
-    def _no_memory(self, what: str) -> str:
-        return f"{self.device} has no memory left for {what}. Close what else uses it, or choose --device cpu."
+    def _no_memory(self, what: str) -> ModelError:
+        return ModelError(f"{self.device} has no memory left for {what}", Remedy.FREE_MEMORY_OR_CPU)
+
+
+def precisions() -> tuple[str, ...]:
+    """Return the precisions in which torch computes."""
+    return PRECISIONS
+
+
+def start(checkpoint: LazyCheckpoint, *, device: str, precision: str) -> TorchEngine:
+    """Load a network on a device. Raises CheckpointError, and ModelError as the engine."""
+    return TorchEngine(checkpoint.load(), device=device, precision=precision)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -1,14 +1,11 @@
-"""Moves images to a device and answers back, on CUDA beside what it computes; what is computed is `torch`'s."""
+"""Moves images to a device and features back, on CUDA beside what it computes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Floats = NDArray[np.float32]
-Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]  # (n, height, width, 3), together or one by one
+from retrieval.engines.protocol import Floats, Images
 
 
 class Transfer:
@@ -37,19 +34,18 @@ class Transfer:
         sent.record_stream(computing)
         return sent
 
-    def download(self, tensors: Sequence[Tensor]) -> Callable[[], list[Floats]]:
-        """Begin to fetch float tensors; the function that comes back waits for them, and raises what went wrong."""
+    def download(self, tensor: Tensor) -> Callable[[], Floats]:
+        """Begin to fetch a float tensor; the function that comes back waits for it, and raises what went wrong."""
         if self._uploads is None:
-            return lambda: [tensor.float().cpu().numpy() for tensor in tensors]
-        copies = [torch.empty(tensor.shape, dtype=torch.float32, pin_memory=True) for tensor in tensors]
-        for copy, tensor in zip(copies, tensors, strict=True):
-            copy.copy_(tensor.float(), non_blocking=True)
+            return lambda: tensor.float().cpu().numpy()
+        copy = torch.empty(tensor.shape, dtype=torch.float32, pin_memory=True)
+        copy.copy_(tensor.float(), non_blocking=True)
         done = _event()
         done.record(torch.cuda.current_stream(self._device))
 
-        def wait() -> list[Floats]:
+        def wait() -> Floats:
             done.synchronize()
-            return [copy.numpy() for copy in copies]
+            return copy.numpy()
 
         return wait
 

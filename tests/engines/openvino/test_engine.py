@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,19 @@ from retrieval.engines.torch.engine import TorchEngine
 from retrieval.errors import ModelError
 from retrieval.models import checkpoint
 from retrieval.models.checkpoint import Checkpoint
+from retrieval.models.head import Head
+from retrieval.models.lazy_checkpoint import LazyCheckpoint
+from retrieval.models.zoo import Weights
 
 pytest.importorskip(
     "retrieval.engines.openvino.engine", exc_type=ImportError
 )  # not the library itself: it would report it
 
 from retrieval.engines.openvino import cache as network_cache
-from retrieval.engines.openvino.cache import convert, converted
+from retrieval.engines.openvino.cache import Converted, convert, converted
 from retrieval.engines.openvino.engine import OpenVinoEngine, precisions
-from retrieval.engines.openvino.graph import answers
-from retrieval.engines.openvino.quiet import openvino, opset13
+from retrieval.engines.openvino.graph import features as features_node
+from retrieval.engines.openvino.without_telemetry import openvino, opset13
 
 needs_bf16 = pytest.mark.skipif("bf16" not in precisions(), reason="this processor does not compute in bf16")
 
@@ -60,11 +62,9 @@ def engine(network: Checkpoint | None = None, precision: str = "fp32") -> OpenVi
 def test_answers_as_torch(changes: dict[str, Any]) -> None:
     network = tiny_network(**changes)
     batch = images(3, *network.config.image_size)
-    features, logits = engine(network).run(batch)
-    expected, expected_logits = TorchEngine(network, device="cpu", precision="fp32").run(batch)
-    np.testing.assert_allclose(features, expected, atol=1e-5)
-    np.testing.assert_allclose(logits, expected_logits, atol=1e-5)
-    assert features.dtype == logits.dtype == np.float32
+    features = engine(network).run(batch)
+    np.testing.assert_allclose(features, TorchEngine(network, device="cpu", precision="fp32").run(batch), atol=1e-5)
+    assert features.dtype == np.float32
 
 
 @needs_bf16
@@ -72,9 +72,9 @@ def test_answers_as_torch(changes: dict[str, Any]) -> None:
 def test_bf16_stays_close_to_float32(class_token: bool) -> None:
     network = tiny_network(class_token=class_token)
     batch = images(8)
-    exact, _ = engine(network).run(batch)
-    features, logits = engine(network, "bf16").run(batch)
-    assert features.dtype == logits.dtype == np.float32
+    exact = engine(network).run(batch)
+    features = engine(network, "bf16").run(batch)
+    assert features.dtype == np.float32
     assert not np.array_equal(features, exact)
     assert cosine(features, exact).min() >= 0.9995
 
@@ -83,17 +83,17 @@ def test_bf16_stays_close_to_float32(class_token: bool) -> None:
 def test_batches_do_not_matter(precision: str) -> None:
     network = engine(precision=precision)
     batch = images(7)
-    together, _ = network.run(batch)
-    apart = np.concatenate([network.run(batch[start : start + 3])[0] for start in range(0, 7, 3)])
+    together = network.run(batch)
+    apart = np.concatenate([network.run(batch[start : start + 3]) for start in range(0, 7, 3)])
     assert cosine(together, apart).min() >= (0.999999 if precision == "fp32" else 0.9995)
 
 
 def test_a_single_image_is_answered_alike_before_and_after_many() -> None:
     network = engine()
     batch = images(5)
-    first, _ = network.run(batch[:1])
-    many, _ = network.run(batch)
-    last, _ = network.run(batch[:1])
+    first = network.run(batch[:1])
+    many = network.run(batch)
+    last = network.run(batch[:1])
     np.testing.assert_allclose(first, many[:1], atol=1e-5)
     np.testing.assert_allclose(last, many[:1], atol=1e-5)
     assert network.batch_size >= 2
@@ -101,26 +101,24 @@ def test_a_single_image_is_answered_alike_before_and_after_many() -> None:
 
 @pytest.mark.parametrize("classes", [0, 5])
 def test_an_empty_batch_gives_empty_answers(classes: int) -> None:
-    features, logits = engine(tiny_network(classes=classes)).run(images(0))
-    assert (features.shape, logits.shape) == ((0, 32), (0, classes))
+    assert engine(tiny_network(classes=classes)).run(images(0)).shape == (0, 32)
 
 
 def test_answers_outlive_the_next_batch() -> None:
     network = engine()
-    features, logits = network.run(images(2))
-    kept = features.copy(), logits.copy()
+    features = network.run(images(2))
+    kept = features.copy()
     network.run(255 - images(2))
-    np.testing.assert_array_equal(features, kept[0])
-    np.testing.assert_array_equal(logits, kept[1])
+    np.testing.assert_array_equal(features, kept)
 
 
 def test_the_callers_pixels_are_left_alone_and_may_be_any_view() -> None:
     network = engine()
     batch = images(2)
     kept = batch.copy()
-    mirrored, _ = network.run(batch[:, :, ::-1])
+    mirrored = network.run(batch[:, :, ::-1])
     np.testing.assert_array_equal(batch, kept)
-    np.testing.assert_allclose(mirrored, network.run(np.ascontiguousarray(batch[:, :, ::-1]))[0], atol=1e-6)
+    np.testing.assert_allclose(mirrored, network.run(np.ascontiguousarray(batch[:, :, ::-1])), atol=1e-6)
     batch.flags.writeable = False
     network.run(batch)
 
@@ -137,7 +135,7 @@ def test_the_fastest_precision_of_the_processor_is_chosen() -> None:
 
 
 def test_a_precision_that_cannot_be_had_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"'fp16' on this processor\. Choose one of: auto, fp32.*--engine"):
+    with pytest.raises(ModelError, match=r"computes in fp32.* on this processor, not in 'fp16'.*another engine"):
         engine(precision="fp16")
 
 
@@ -150,8 +148,26 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "openvino"
 
 
-def never() -> Checkpoint:
-    raise AssertionError("the checkpoint was loaded")
+class Given(LazyCheckpoint):
+    """A network that is in memory, under any digest; without one, loading fails the test."""
+
+    def __init__(self, sha256: str, network: Checkpoint | None, image_size: tuple[int, int] | None = None) -> None:
+        super().__init__(Weights("tiny", "tiny", Path("tiny.pt"), sha256), image_size)
+        self._network = network
+
+    def load(self) -> Checkpoint:
+        assert self._network is not None, "the checkpoint was loaded"
+        self._is_resized = self.image_size not in (None, self._network.config.image_size)
+        return self._network.resized(self.image_size) if self.image_size else self._network
+
+
+def kept(network: Checkpoint | None = None, *, sha256: str = "a" * 64) -> Converted:
+    return converted(Given(sha256, network or tiny_network()))
+
+
+def found(sha256: str = "a" * 64, image_size: tuple[int, int] | None = None) -> Converted:
+    """From the cache alone."""
+    return converted(Given(sha256, None, image_size))
 
 
 def folder_of(cache: Path, sha256: str = "a" * 64) -> Path:
@@ -160,28 +176,45 @@ def folder_of(cache: Path, sha256: str = "a" * 64) -> Path:
 
 
 def test_a_kept_network_is_used_without_the_checkpoint(cache: Path) -> None:
-    network = replace(tiny_network(), label_kind="general")
-    made = converted("a" * 64, lambda: network)
-    found = converted("a" * 64, never)
-    assert (found.transform, found.label_kind, found.head.labels) == (network.transform, "general", network.labels)
-    np.testing.assert_array_equal(found.head.weight, made.head.weight)
-    exact, exact_logits = TorchEngine(network, device="cpu", precision="fp32").run(images(2))
+    network = tiny_network()
+    kept(network)
+    assert found().transform == network.transform
+    exact = TorchEngine(network, device="cpu", precision="fp32").run(images(2))
     for _ in range(2):  # the second start comes from what OpenVINO has kept
-        features, logits = OpenVinoEngine(converted("a" * 64, never), precision="fp32").run(images(2))
+        features = OpenVinoEngine(found(), precision="fp32").run(images(2))
         np.testing.assert_allclose(features, exact, atol=1e-5)
-        np.testing.assert_allclose(logits, exact_logits, atol=1e-5)
     assert any(folder_of(cache).glob("compiled-fp32/*"))
     assert not any(cache.glob("making-*"))
 
 
+def test_graphs_of_an_older_layout_are_not_used(cache: Path) -> None:
+    kept()
+    older = folder_of(cache).rename(cache / f"{'a' * 64}-1-{openvino.__version__.split('-')[0]}")
+    assert kept().folder == folder_of(cache)
+    assert not older.exists()
+
+
+def test_each_input_size_has_its_own_network(cache: Path) -> None:
+    """Looked for by size alone: a network at its own size is one folder, whether that was asked for or not."""
+    kept()
+    assert found(image_size=(32, 32)).folder == found().folder
+    made = converted(Given("a" * 64, tiny_network(), (64, 48)))
+    assert made.folder != found().folder
+    assert found(image_size=(64, 48)).folder == made.folder
+    assert found().folder is not None  # neither has driven out the other
+    exact = TorchEngine(tiny_network().resized((64, 48)), device="cpu", precision="fp32").run(images(2, 64, 48))
+    features = OpenVinoEngine(found(image_size=(64, 48)), precision="fp32").run(images(2, 64, 48))
+    np.testing.assert_allclose(features, exact, atol=1e-5)
+
+
 @needs_bf16
 def test_precisions_do_not_share_what_was_compiled(cache: Path) -> None:
-    network = converted("a" * 64, tiny_network)
-    exact, _ = OpenVinoEngine(network, precision="fp32").run(images(2))
+    network = kept()
+    exact = OpenVinoEngine(network, precision="fp32").run(images(2))
     for _ in range(2):
-        reduced, _ = OpenVinoEngine(network, precision="bf16").run(images(2))
+        reduced = OpenVinoEngine(network, precision="bf16").run(images(2))
         assert not np.array_equal(reduced, exact)
-        np.testing.assert_array_equal(OpenVinoEngine(network, precision="fp32").run(images(2))[0], exact)
+        np.testing.assert_array_equal(OpenVinoEngine(network, precision="fp32").run(images(2)), exact)
 
 
 def truncate(folder: Path) -> None:
@@ -205,61 +238,57 @@ def exchange(folder: Path) -> None:
     (folder / "facts.json").write_text(json.dumps({**facts, "weights_sha256": "b" * 64}))
 
 
-def behead(folder: Path) -> None:
-    (folder / "head.safetensors").write_bytes(b"\x00" * 20)
-
-
 def replace_by_file(folder: Path) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
     (folder / "facts.json").write_text("[]")
 
 
-@pytest.mark.parametrize("harm", [truncate, overwrite, remove, garble, exchange, behead, replace_by_file])
+@pytest.mark.parametrize("harm", [truncate, overwrite, remove, garble, exchange, replace_by_file])
 def test_what_is_broken_is_made_again(cache: Path, harm: Any) -> None:
-    converted("a" * 64, tiny_network)
+    kept()
     harm(folder_of(cache))
-    again = OpenVinoEngine(converted("a" * 64, tiny_network), precision="fp32").run(images(2))
-    exact, _ = TorchEngine(tiny_network(), device="cpu", precision="fp32").run(images(2))
-    np.testing.assert_allclose(again[0], exact, atol=1e-5)
-    assert converted("a" * 64, never).folder == folder_of(cache)
+    again = OpenVinoEngine(kept(), precision="fp32").run(images(2))
+    exact = TorchEngine(tiny_network(), device="cpu", precision="fp32").run(images(2))
+    np.testing.assert_allclose(again, exact, atol=1e-5)
+    assert found().folder == folder_of(cache)
 
 
 @pytest.mark.parametrize("harm", [lambda data: data[: len(data) // 2], lambda data: bytes(len(data)), lambda _: b""])
 def test_a_broken_compiled_network_is_compiled_again(cache: Path, harm: Any) -> None:
-    network = converted("a" * 64, tiny_network)
-    exact, _ = OpenVinoEngine(network, precision="fp32").run(images(2))
+    network = kept()
+    exact = OpenVinoEngine(network, precision="fp32").run(images(2))
     (blob,) = folder_of(cache).glob("compiled-fp32/*")
     data = blob.read_bytes()
     blob.chmod(0o600)
     blob.write_bytes(harm(data))
-    features, _ = OpenVinoEngine(network, precision="fp32").run(images(2))
+    features = OpenVinoEngine(network, precision="fp32").run(images(2))
     np.testing.assert_allclose(features, exact, atol=1e-5)
 
 
 def test_without_a_place_for_it_the_network_runs_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("RETRIEVAL_CACHE_DIR", str(tmp_path / "file"))
-    network = converted("a" * 64, tiny_network)
+    network = kept()
     assert network.folder is None
-    assert OpenVinoEngine(network).run(images(1))[0].shape == (1, 32)
+    assert OpenVinoEngine(network).run(images(1)).shape == (1, 32)
 
 
 def test_other_versions_go_at_once_and_other_networks_in_the_end(cache: Path) -> None:
     older = cache / f"{'0' * 64}-0-2020.1"
     older.mkdir(parents=True)
     for number in range(network_cache.KEPT + 2):
-        converted(f"{number:064}", tiny_network)
+        kept(sha256=f"{number:064}")
     assert not older.exists()
     assert len(list(cache.iterdir())) == network_cache.KEPT
-    converted(f"{number:064}", never)
+    found(f"{number:064}")
 
 
 # Nothing is told.
 
 SCRIPT = """
 import sys
-from retrieval.engines.openvino_quiet import openvino
+from retrieval.engines.openvino.without_telemetry import openvino
 assert "openvino_telemetry" not in sys.modules
 openvino.Core()
 assert hasattr(openvino, "convert_model"), "nothing else is taken away"
@@ -292,12 +321,13 @@ def test_answers_as_the_original_library(shared: Path, name: str) -> None:
         generator = torch.Generator().manual_seed(int(expected["seed"]))
         batch = torch.randn(tuple(expected["shape"]), generator=generator).numpy()
     normalised = opset13.parameter([-1, 3, *network.config.image_size], openvino.Type.f32)
-    model = openvino.Model([node.output(0) for node in answers(normalised, network)], [normalised], "normalised")
+    model = openvino.Model([features_node(normalised, network).output(0)], [normalised], "normalised")
     for hint, distance, least in (("f32", 1e-4, 0.999999), ("bf16", None, 0.9995)):
         if hint == "bf16" and "bf16" not in precisions():
             continue
         compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": hint})
-        features, logits = compiled(batch).values()
+        (features,) = compiled(batch).values()
+        logits = Head.of(network).logits(features)
         assert cosine(features, expected["embedding"]).min() >= least
         if distance:
             assert np.abs(features - expected["embedding"]).max() < distance
@@ -309,6 +339,6 @@ def test_answers_as_the_original_library(shared: Path, name: str) -> None:
 def test_a_real_networks_embedding_is_torchs(shared: Path, precision: str) -> None:
     network = checkpoint.load(shared / "checkpoints" / "vit_t16_imagenet1k.pt")
     batch = np.repeat(np.repeat(images(2, 28, 28), 8, axis=1), 8, axis=2)
-    exact, _ = TorchEngine(network, device="cpu", precision="fp32").run(batch)
-    features, _ = engine(network, precision).run(batch)
+    exact = TorchEngine(network, device="cpu", precision="fp32").run(batch)
+    features = engine(network, precision).run(batch)
     assert cosine(exact, features).min() >= (0.9999999 if precision == "fp32" else 0.998)

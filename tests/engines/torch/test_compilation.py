@@ -40,12 +40,11 @@ class Stand:
         self.network, self.error = network, error
         self.sizes: list[int] = []
 
-    def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def features(self, batch: torch.Tensor) -> torch.Tensor:
         self.sizes.append(len(batch))
         if self.error:
             raise self.error
-        features, logits = self.network(batch)
-        return features, logits
+        return self.network.features(batch)
 
 
 @pytest.fixture
@@ -78,13 +77,13 @@ def test_where_compiling_fails_the_network_runs_as_it_is_and_a_line_says_so(
     stands: list[Stand], caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = TorchEngine(tiny_network(), device="cpu")
-    expected, _ = TorchEngine(tiny_network(), device="cpu").run(images(4))
+    expected = TorchEngine(tiny_network(), device="cpu").run(images(4))
     engine.expect(100, 4)
     stands[0].error = RuntimeError("Cannot find a working triton installation.\nMore information ...")
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             engine.expect(100, 4)
-            np.testing.assert_array_equal(engine.run(images(4))[0], expected)
+            np.testing.assert_array_equal(engine.run(images(4)), expected)
     assert len(stands) == 1
     assert stands[0].sizes == [4]
     assert [record.getMessage() for record in caplog.records] == [
@@ -94,10 +93,10 @@ def test_where_compiling_fails_the_network_runs_as_it_is_and_a_line_says_so(
 
 def test_a_compiled_batch_too_large_for_the_memory_is_halved(stands: list[Stand]) -> None:
     engine = TorchEngine(tiny_network(), device="cpu")
-    expected, _ = TorchEngine(tiny_network(), device="cpu").run(images(4))
+    expected = TorchEngine(tiny_network(), device="cpu").run(images(4))
     engine.expect(100, 4)
     stands[0].error = torch.cuda.OutOfMemoryError("CUDA out of memory")
-    np.testing.assert_allclose(engine.run(images(4))[0], expected, atol=1e-5)
+    np.testing.assert_allclose(engine.run(images(4)), expected, atol=1e-5)
     assert engine.batch_size == 2
 
 
@@ -128,5 +127,5 @@ def test_a_network_compiled_for_cuda_answers_alike(monkeypatch: pytest.MonkeyPat
     plain = TorchEngine(tiny_network(), device="cuda", precision="bf16")
     engine = TorchEngine(tiny_network(), device="cuda", precision="bf16")
     engine.expect(100, 16)
-    a, b = plain.run(images(16))[0], engine.run(images(16))[0]
+    a, b = plain.run(images(16)), engine.run(images(16))
     assert ((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min() >= 0.9995
