@@ -27,8 +27,10 @@ def read_file(path: Path) -> Content:
             after = os.fstat(file.fileno())
     except OSError as error:
         raise PhotoError("unreadable", f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # NUL, or characters that this file system cannot spell
+        raise PhotoError("unreadable", f"cannot be read: no file has such a name ({error})") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(data) != after.st_size:
-        raise PhotoError("unreadable", "changed while it was being read: index again once it is complete")
+        raise PhotoError("unreadable", "changed while it was being read: try again once it is complete")
     return Content(data, hash_bytes(data), after.st_size, after.st_mtime_ns)
 
 

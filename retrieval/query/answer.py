@@ -13,7 +13,7 @@ from retrieval.embed.prepare import Image, name_of
 from retrieval.errors import PhotoError, QueryError
 from retrieval.filters import Filter
 from retrieval.query.batching import BatchSizer
-from retrieval.query.known import Found, embeddings
+from retrieval.query.embeddings import Found, embeddings
 from retrieval.query.near_identical import RankedRow, SearchLimits, search_distinct
 from retrieval.query.question import Question
 from retrieval.query.resolve import resolve_filter

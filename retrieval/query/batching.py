@@ -44,8 +44,8 @@ class BatchSizer:
 
 def _size_bytes(image: Image) -> int:
     """How much memory an image takes until it is answered."""
-    if isinstance(image, bytes):
+    if isinstance(image, bytes | bytearray):
         return len(image)
-    if isinstance(image, np.ndarray):
+    if isinstance(image, np.ndarray | memoryview):
         return image.nbytes
     return image.width * image.height * 3 if isinstance(image, PillowImage.Image) else 0
