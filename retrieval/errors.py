@@ -58,6 +58,8 @@ class Remedy(Enum):
     WAIT = "wait for it, then run again"
     FREE_SPACE = "free some space on that disk and run again; what was done is kept"
     PERMISSIONS = "check the permissions of the folder"
+    COPY_TO_WRITABLE = "copy the index to a disk that can be written, or check the permissions of the folder"
+    CHECK_DISK = "check the disk, or restore the index from a backup"
     NAME_FOLDER = "name a folder of photos"
     CHECK_PATH = "check the path, or mount the disk it is on"
     MOUNT = "mount its disk, then run again"

@@ -134,7 +134,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredVector:
     """The vector that the catalogue has for some content."""
 
     row: int  # of vectors.f16

@@ -19,7 +19,7 @@ class PathText(TypeDecorator[str]):
         return None if value is None else os.fsencode(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
-        """Decode a path; bytes that are no UTF-8 become surrogate escapes."""
+        """Decode a path; bytes that are not UTF-8 become surrogate escapes."""
         return None if value is None else os.fsdecode(value)
 
 
@@ -125,12 +125,13 @@ class ComparedTable(Base):
     __tablename__ = "compared"
     content_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
     rules: Mapped[int]
+    family_complete: Mapped[bool]  # also with everything that its matches match, directly or not
 
 
 class MatchTable(Base):
     """Two contents that show the same picture."""
 
-    __tablename__ = "likeness"
+    __tablename__ = "picture_match"
     first_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
     second_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True, index=True)
     kind: Mapped[str] = mapped_column(Text)  # same-pixels, near
@@ -140,17 +141,17 @@ class MatchTable(Base):
 
 
 class IgnoredPairTable(Base):
-    """Two contents, by SHA-256, that a person said are no duplicates."""
+    """Two contents, by SHA-256, that a person said are not duplicates; the lower one first."""
 
-    __tablename__ = "different"
+    __tablename__ = "ignored_pair"
     first: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     second: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
 
 
-class SeenTable(Base):
+class ListedTable(Base):
     """The run's own listing of the archive: temporary, private to the writer's connection."""
 
-    __tablename__ = "seen"
+    __tablename__ = "listed"
     __table_args__ = {"prefixes": ["TEMPORARY"]}  # noqa: RUF012 - SQLAlchemy's own spelling
     id: Mapped[int] = mapped_column(primary_key=True)
     root_id: Mapped[int]

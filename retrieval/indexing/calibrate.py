@@ -43,7 +43,7 @@ def calibrate(
     read, IndexFormatError for an index that has lost its network.
     """
     if store.calibrated_network is None:
-        if store.catalogue.vectors():
+        if store.catalogue.contents.vectors():
             raise IndexFormatError(
                 f"{store.folder} has vectors, but its {MANIFEST_NAME} does not name its network", Remedy.RESTORE
             )

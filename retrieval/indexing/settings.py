@@ -25,7 +25,7 @@ def rebuild_search(store: Store, recall: float | None, memory_bytes: int | None)
     wishes = store.neighbours.wishes()
     wishes = wishes if recall is None else replace(wishes, target_recall=recall)
     wishes = wishes if memory_bytes is None else replace(wishes, memory_bytes=memory_bytes)
-    return store.neighbours.rebuild(store.catalogue.vectors(), store.catalogue.dead_rows(), wishes)
+    return store.neighbours.rebuild(store.catalogue.contents.vectors(), store.catalogue.contents.dead_rows(), wishes)
 
 
 def relocate(store: Store, root: str, path: PathInput) -> None:

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from retrieval.errors import FailureKind
 from retrieval.manifest import Calibration, Model
 from retrieval.records import Counts, Failure
 from retrieval.search.status import IvfStatus
@@ -29,7 +27,7 @@ class Status:
 
 def status(store: Store) -> Status:
     """Count what an index holds."""
-    counts = store.catalogue.counts()
+    counts = store.catalogue.photos.counts()
     return Status(
         folder=store.folder,
         model=store.manifest.model,
@@ -38,12 +36,12 @@ def status(store: Store) -> Status:
         counts=counts,
         size_bytes=store.size_bytes(),
         search=store.neighbours.status(counts.vectors),
-        failures=store.catalogue.failures_by_kind(),
+        failures=store.catalogue.failures.count_by_kind(),
         calibration=store.manifest.calibration,
     )
 
 
 def failures(store: Store) -> Iterator[Failure]:
     """Yield the photos that could not be read, with the reasons."""
-    for root, relative, kind, reason in store.catalogue.failures():
-        yield Failure(store.manifest.path_of(root, relative), cast(FailureKind, kind), reason)
+    for one in store.catalogue.failures.all():
+        yield Failure(store.manifest.path_of(one.root, one.relative), one.kind, one.reason)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.archive.walk import Walk, check_root, excluder, relative_to
+from retrieval.catalogue.criteria import Folder
+from retrieval.catalogue.listing import ListedFolder, Settled
 from retrieval.catalogue.rehash import rehash
-from retrieval.catalogue.run import Run
-from retrieval.catalogue.survey import Scope, Settled
+from retrieval.catalogue.run import IndexingRun
 from retrieval.embed.embedder import Embedder
 from retrieval.engines.openvino.calibrated import INT8
 from retrieval.errors import ArchiveError
@@ -46,13 +47,13 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
     with writing(store.folder):
         store.reload()
         manifest, starts = plan(store.manifest, paths)
-        with Run(store.database) as run:
+        with store.catalogue.indexing_run() as run:
             store.vectors.truncate(run.vectors())  # what a killed run appended and did not commit
             walks = _list(run, manifest, starts, options)
             _refuse_empty(store, manifest, walks, options)
             if manifest != store.manifest:
                 store.save(manifest)
-            settled = run.settle((_scope(name, walk) for name, walk in walks), options.retry)
+            settled = run.settle((_listed_folder(name, walk) for name, walk in walks), options.retry)
             tally = _Tally(settled, [failure for _, walk in walks for failure in walk.unreadable])
             if manifest.model.precision == INT8 and (store.calibrated_network or settled.pending):
                 calibrate(store, embedder, run.pending(), _locate(manifest), options.progress)
@@ -67,11 +68,11 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
                 store.keep_head(embedder.head)
             options.progress(Progress("building", tally.read, settled.pending, tally.failed))
             if options.memory_bytes in (None, store.neighbours.wishes().memory_bytes):
-                store.neighbours.refresh(run.vectors(), store.catalogue.dead_rows())
+                store.neighbours.refresh(run.vectors(), store.catalogue.contents.dead_rows())
             else:
                 rebuild_search(store, None, options.memory_bytes)
-            rehash(store.database, options.progress)
-            return tally.report(walks, run.gone(), embedder.passes - passes, time.monotonic() - started)
+            rehash(store.catalogue.previews, options.progress)
+            return tally.report(walks, run.count_gone(), embedder.passes - passes, time.monotonic() - started)
 
 
 def plan(manifest: Manifest, paths: Iterable[Path]) -> tuple[Manifest, list[tuple[str, Path]]]:
@@ -103,7 +104,9 @@ def _mounted(manifest: Manifest, name: str) -> Path:
     return path
 
 
-def _list(run: Run, manifest: Manifest, starts: Sequence[tuple[str, Path]], options: Options) -> list[tuple[str, Walk]]:
+def _list(
+    run: IndexingRun, manifest: Manifest, starts: Sequence[tuple[str, Path]], options: Options
+) -> list[tuple[str, Walk]]:
     """Take down every photo of the folders."""
     exclude = excluder(options.exclude)
     all_roots = frozenset(str(root) for root in manifest.roots.values())
@@ -111,7 +114,7 @@ def _list(run: Run, manifest: Manifest, starts: Sequence[tuple[str, Path]], opti
     for name, start in starts:
         walk = Walk(manifest.roots[name], start, exclude, other_roots=all_roots)
         before = sum(other.photos for _, other in walks)
-        for listed in run.see(name, walk):
+        for listed in run.add_listed(name, walk):
             options.progress(Progress("scanning", before + listed, None))
         if not start.is_dir():
             raise ArchiveError(f"{start} vanished while it was being listed: mount its disk, then run again")
@@ -124,7 +127,7 @@ def _refuse_empty(store: Store, manifest: Manifest, walks: Sequence[tuple[str, W
     for name, walk in walks:
         if walk.photos or options.allow_empty:
             continue
-        known = store.catalogue.present(name, relative_to(walk.start, walk.root))
+        known = store.catalogue.photos.count_in(Folder(name, relative_to(walk.start, walk.root)))
         if known:
             raise ArchiveError(
                 f"{walk.start} has no photos, but the index knows {known:,} there: mount its disk; or, if you did "
@@ -136,9 +139,9 @@ def _refuse_empty(store: Store, manifest: Manifest, walks: Sequence[tuple[str, W
             )
 
 
-def _scope(name: str, walk: Walk) -> Scope:
-    unlisted = tuple(relative_to(failure.path, walk.root) for failure in walk.unreadable)
-    return Scope(name, relative_to(walk.start, walk.root), unlisted)
+def _listed_folder(name: str, walk: Walk) -> ListedFolder:
+    unreadable = tuple(relative_to(failure.path, walk.root) for failure in walk.unreadable)
+    return ListedFolder(name, relative_to(walk.start, walk.root), unreadable)
 
 
 def _locate(manifest: Manifest) -> Callable[[Source], Path]:
@@ -146,7 +149,7 @@ def _locate(manifest: Manifest) -> Callable[[Source], Path]:
 
 
 def _knows(store: Store, options: Options) -> Callable[[bytes], bool]:
-    return lambda content_hash: store.catalogue.knows(content_hash, options.retry)
+    return lambda content_hash: store.catalogue.contents.is_settled(content_hash, options.retry)
 
 
 def _refuse_vanished(manifest: Manifest, outcomes: Sequence[Outcome]) -> None:
@@ -159,13 +162,13 @@ def _refuse_vanished(manifest: Manifest, outcomes: Sequence[Outcome]) -> None:
             )
 
 
-def _record(store: Store, run: Run, outcomes: Sequence[Outcome]) -> Counter[str]:
+def _record(store: Store, run: IndexingRun, outcomes: Sequence[Outcome]) -> Counter[str]:
     """Make the vectors durable, then commit the rows that name them."""
     first_row = run.vectors()
     vectors = [outcome.embedding.vector for outcome in outcomes if outcome.embedding]
     if vectors:
         store.vectors.append(np.stack(vectors), first_row)
-    return run.commit(outcomes, first_row)
+    return run.record(outcomes, first_row)
 
 
 @dataclass(slots=True)

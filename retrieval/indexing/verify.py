@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from retrieval.archive.content import hash_file
-from retrieval.catalogue import repair as mend
+from retrieval.catalogue.integrity import Contradiction
 from retrieval.engines.openvino.calibrated import INT8
 from retrieval.errors import IndexFormatError, Remedy
 from retrieval.lock import writing
@@ -72,14 +72,15 @@ def verify(
             problems = left
         read = list(_changed_files(store, progress)) if hashes else []
         problems += [problem for problem in read if problem]
-        return Verification(store.catalogue.vectors(), len(read), tuple(problems), tuple(repaired))
+        return Verification(store.catalogue.contents.vectors(), len(read), tuple(problems), tuple(repaired))
 
 
 def _problems(store: Store) -> Iterator[Problem]:
-    for what in store.catalogue.problems():
-        place: Place = "masks" if "masked" in what else "catalogue"
+    for one in store.catalogue.integrity.findings():
+        what = f"{one.count:,} {one.kind.value.replace('-', ' ')}"
+        place: Place = "masks" if one.kind is Contradiction.WRONG_MASKS else "catalogue"
         yield Problem(place, what, REPAIR if place == "masks" else "restore catalogue.sqlite from a backup")
-    rows, present = store.catalogue.vectors(), store.vectors.count()
+    rows, present = store.catalogue.contents.vectors(), store.vectors.count()
     if present > rows or store.vectors.has_partial_row():
         yield Problem("vectors", f"vectors.f16 has {present - rows:,} rows that no photo was recorded for", REPAIR)
     if present < rows:
@@ -88,7 +89,7 @@ def _problems(store: Store) -> Iterator[Problem]:
     damaged = damaged_rows(store, rows)
     if len(damaged):
         yield Problem("vectors", f"{len(damaged):,} vectors are damaged, the first in row {damaged[0]}", REINDEX)
-    for what in store.neighbours.check(rows, store.catalogue.dead_rows()):
+    for what in store.neighbours.check(rows, store.catalogue.contents.dead_rows()):
         yield Problem("search", what, REPAIR)
     if store.calibrated_network:
         try:
@@ -110,30 +111,30 @@ def damaged_rows(store: Store, rows: int) -> Rows:
         lengths = np.linalg.norm(vectors[start : start + ROWS_AT_ONCE].astype(np.float32), axis=1)
         bad.append(start + np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE)))
     damaged = np.concatenate([*bad, np.empty(0, np.int64)]).astype(np.int64)
-    return np.setdiff1d(damaged, store.catalogue.dead_rows())
+    return np.setdiff1d(damaged, store.catalogue.contents.dead_rows())
 
 
 def _repair(store: Store) -> None:
     """Mend what can be derived: cut leftovers, disown lost vectors, derive masks and the search index again."""
-    store.vectors.truncate(min(store.vectors.count(), store.catalogue.vectors()))
-    mend.forget_from(store.database, store.vectors.count())
-    rows = store.catalogue.vectors()
-    mend.disown(store.database, damaged_rows(store, rows).tolist())
-    mend.refresh_masks(store.database)
-    store.neighbours.rebuild(rows, store.catalogue.dead_rows())
+    store.vectors.truncate(min(store.vectors.count(), store.catalogue.contents.vectors()))
+    store.catalogue.integrity.remove_from(store.vectors.count())
+    rows = store.catalogue.contents.vectors()
+    store.catalogue.integrity.give_up(damaged_rows(store, rows).tolist())
+    store.catalogue.integrity.refresh_masks()
+    store.neighbours.rebuild(rows, store.catalogue.contents.dead_rows())
 
 
 def _changed_files(store: Store, progress: Callable[[Progress], None]) -> Iterator[Problem | None]:
     """Read every indexed file that is present; a changed one with its old size and time is silent damage."""
-    total = store.catalogue.counts().indexed
-    for number, (root, relative, size, mtime_ns, digest) in enumerate(store.catalogue.hashed_files(), start=1):
-        path = store.manifest.path_of(root, relative)
+    total = store.catalogue.photos.counts().indexed
+    for number, file in enumerate(store.catalogue.files.hashed(), start=1):
+        path = store.manifest.path_of(file.root, file.relative)
         problem = None
         try:
             facts = path.stat()
-            if (facts.st_size, facts.st_mtime_ns) != (size, mtime_ns):
+            if (facts.st_size, facts.st_mtime_ns) != (file.size, file.mtime_ns):
                 problem = Problem("files", f"{path} has changed since it was indexed", "`retrieval index` takes it up")
-            elif hash_file(path) != digest:
+            elif hash_file(path) != file.hash:
                 remedy = "compare it with a backup: the disk may be failing"
                 problem = Problem(
                     "files", f"{path} has other bytes than when it was indexed, at the same size and time", remedy

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.catalogue.filters import Criteria
+from retrieval.catalogue.criteria import Criteria
 from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Image, name_of
 from retrieval.errors import PhotoError, QueryError
@@ -56,11 +56,11 @@ def _hits(store: Store, queries: Sequence[Embedding], question: Question, wanted
     with store.snapshot() as now:
         for species, places in _by_own_species(queries, question.other_species).items():
             vectors = np.stack([queries[place].vector for place in places])
-            selection = _selection(store, now, wanted, species)
+            selection = now.selection(wanted, species)
             for place, ranked in zip(places, _search(store, now, vectors, question, selection), strict=True):
                 found[place] = ranked
         rows = {row for ranked in found for one in ranked for row in (one.row, *one.hidden)}
-        photos = now.catalogue.photos_at(sorted(rows))
+        photos = now.catalogue.photos.of_rows(sorted(rows))
     chosen = {row: [one for one in files if wanted.admits(one.root, one.relative)] for row, files in photos.items()}
     return [_ranked(store, ranked, chosen, question) for ranked in found]
 
@@ -76,18 +76,6 @@ def _by_own_species(queries: Sequence[Embedding], other_species: bool) -> dict[f
     return places
 
 
-def _selection(store: Store, now: Snapshot, wanted: Criteria, hidden_species: frozenset[str]) -> Selection:
-    """What may be found: all photos or those wanted, without some species."""
-    rows, dead = now.catalogue.vectors(), now.catalogue.dead_rows()
-    chosen = None if wanted == Criteria() else now.photos.rows(wanted)
-    if not hidden_species:
-        return store.select(rows, dead, chosen)
-    others = np.zeros(rows, dtype=bool)
-    others[slice(None) if chosen is None else chosen] = True
-    others[now.photos.rows_of_species(hidden_species)] = False
-    return store.neighbours.select(rows=rows, dead=dead, chosen=np.flatnonzero(others))
-
-
 def _search(
     store: Store, now: Snapshot, queries: Vectors, question: Question, selection: Selection
 ) -> list[list[RankedRow]]:
@@ -99,7 +87,7 @@ def _search(
     if question.hide_duplicates:
         search = partial(store.neighbours.search, selection=selection)
         wanted = SearchLimits(k, selection.alive, floor)
-        found = search_distinct(now.database, store.vectors.read(selection.rows), search, queries, wanted)
+        found = search_distinct(now.catalogue, store.vectors.read(selection.rows), search, queries, wanted)
     else:
         scores, nearest = store.neighbours.search(queries, k, selection)
         lines = zip(scores.tolist(), nearest.tolist(), strict=True)

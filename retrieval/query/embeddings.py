@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.archive.content import hash_bytes, read_file
-from retrieval.catalogue.reader import Catalogue
+from retrieval.catalogue.contents import Contents
 from retrieval.decode.prefetch import prefetch
 from retrieval.embed.embedder import AHEAD_BYTES, Embedder
 from retrieval.embed.prepare import Image, bytes_of, path_of
 from retrieval.errors import PhotoError
 from retrieval.manifest import Manifest
-from retrieval.records import Embedding, Stored
+from retrieval.records import Embedding, StoredVector
 from retrieval.store import Store
 
 Found = Embedding | PhotoError
@@ -24,7 +24,7 @@ def embeddings(store: Store, embedder: Embedder, images: Sequence[Image], top: i
     """Return the embedding of each image with its `top` most probable species, or why there is none; in order."""
     known = _stored(store, embedder.workers, images)
     found: dict[int, Found] = {place: one for place, one in known.items() if isinstance(one, PhotoError)}
-    found |= _recalled(store, {place: one for place, one in known.items() if isinstance(one, Stored)}, top)
+    found |= _recalled(store, {place: one for place, one in known.items() if isinstance(one, StoredVector)}, top)
     unknown = [place for place in range(len(images)) if place not in found]
     if unknown:
         results = embedder.attempt((images[place] for place in unknown), top=top)
@@ -32,17 +32,17 @@ def embeddings(store: Store, embedder: Embedder, images: Sequence[Image], top: i
     return [found[place] for place in range(len(images))]
 
 
-def _stored(store: Store, workers: int, images: Sequence[Image]) -> dict[int, Stored | PhotoError | None]:
+def _stored(store: Store, workers: int, images: Sequence[Image]) -> dict[int, StoredVector | PhotoError | None]:
     """Find the stored vectors of images, by their places among them: at their paths, else by their bytes, in threads.
 
     None stands for what the index does not know. Pictures and arrays have no entry.
     """
-    known: dict[int, Stored | PhotoError | None] = {}
+    known: dict[int, StoredVector | PhotoError | None] = {}
     with store.snapshot() as now:
         for place, image in enumerate(images):
             path = path_of(image)
             if path is not None:
-                known[place] = _at_path(now.catalogue, store.manifest, path)
+                known[place] = _at_path(now.catalogue.contents, store.manifest, path)
             elif bytes_of(image) is not None:
                 known[place] = None
     unread = [place for place, one in known.items() if one is None]
@@ -52,7 +52,7 @@ def _stored(store: Store, workers: int, images: Sequence[Image]) -> dict[int, St
     return known
 
 
-def _at_path(catalogue: Catalogue, manifest: Manifest, path: Path) -> Stored | PhotoError | None:
+def _at_path(contents: Contents, manifest: Manifest, path: Path) -> StoredVector | PhotoError | None:
     """Look up a file by path, size and time. What cannot be looked at is left to reading, which tells why."""
     try:
         facts, resolved = path.stat(), path.resolve()
@@ -61,22 +61,22 @@ def _at_path(catalogue: Catalogue, manifest: Manifest, path: Path) -> Stored | P
     if stat.S_ISDIR(facts.st_mode):
         return PhotoError("not-a-photo", "is a folder: give photos, or index the folder first")
     indexed = manifest.locate(resolved)
-    return catalogue.stored_at(*indexed, facts.st_size, facts.st_mtime_ns) if indexed else None
+    return contents.of_file(*indexed, facts.st_size, facts.st_mtime_ns) if indexed else None
 
 
-def _by_hash(store: Store, image: Image) -> Stored | PhotoError | None:
+def _by_hash(store: Store, image: Image) -> StoredVector | PhotoError | None:
     """Look up by content; called from many threads."""
     path, data = path_of(image), bytes_of(image)
     try:
         digest = read_file(path).hash if path is not None else hash_bytes(data or b"")
     except PhotoError as error:
         return error
-    return store.catalogue.stored(digest)
+    return store.catalogue.contents.with_hash(digest)
 
 
-def _recalled(store: Store, stored: Mapping[int, Stored], top: int) -> dict[int, Embedding]:
+def _recalled(store: Store, stored: Mapping[int, StoredVector], top: int) -> dict[int, Embedding]:
     """Rebuild embeddings from the index alone, by the same places; without those that need the network after all."""
-    head, rows = store.head, store.catalogue.vectors()
+    head, rows = store.head, store.catalogue.contents.vectors()
     usable = {place: one for place, one in stored.items() if one.row < rows}
     if not usable or (head is None and store.manifest.model.classes):
         return {}

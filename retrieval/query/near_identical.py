@@ -13,9 +13,9 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.catalogue import traits
-from retrieval.catalogue.database import Transactions
-from retrieval.catalogue.traits import Trait
+from retrieval.catalogue.catalogue import CatalogueView
+from retrieval.catalogue.contents import Trait
+from retrieval.catalogue.matches import Pairs
 from retrieval.records import Rows, Vectors
 from retrieval.search.vectors import HalfVectors
 
@@ -55,7 +55,7 @@ class SearchLimits:
 
 
 def search_distinct(
-    database: Transactions, vectors: HalfVectors, search: Search, queries: Vectors, wanted: SearchLimits
+    catalogue: CatalogueView, vectors: HalfVectors, search: Search, queries: Vectors, wanted: SearchLimits
 ) -> list[list[RankedRow]]:
     """Find for each of (m, d) queries the k best rows that differ from each other."""
     found: list[list[RankedRow]] = [[] for _ in queries]
@@ -63,7 +63,7 @@ def search_distinct(
     while len(short):
         depth = min(depth, wanted.farthest)
         scores, rows = search(queries[short], depth)
-        judge = NearIdenticalRows(database, vectors, np.unique(rows[rows >= 0]).tolist())
+        judge = NearIdenticalRows(catalogue, vectors, np.unique(rows[rows >= 0]).tolist())
         done = (scores[:, -1] < wanted.min_score) | (depth == wanted.farthest)
         for place, query in enumerate(short.tolist()):
             found[query] = judge.first_of_each(scores[place], rows[place], wanted.k)
@@ -75,11 +75,12 @@ def search_distinct(
 class NearIdenticalRows:
     """Tells which of some rows are near-identical."""
 
-    def __init__(self, database: Transactions, vectors: HalfVectors, rows: Sequence[int]) -> None:
+    def __init__(self, catalogue: CatalogueView, vectors: HalfVectors, rows: Sequence[int]) -> None:
         self._vectors = vectors
-        self._traits = traits.traits(database, rows)
-        self._alike = traits.alike(database, [trait.content for trait in self._traits.values()])
-        self._different = traits.different(database, list(self._traits.values()))
+        self._traits = catalogue.contents.traits(rows)
+        by_hash = {trait.hash: trait.content for trait in self._traits.values()}
+        self._alike = catalogue.matches.among(by_hash.values())
+        self._different = catalogue.ignored_pairs.among(by_hash)
 
     def first_of_each(self, scores: Scores, rows: Rows, k: int) -> list[RankedRow]:
         """Take the best row, leave out those that it stands for, take the next; until there are k."""
@@ -103,7 +104,7 @@ class NearIdenticalRows:
             for place in kept
         ]
 
-    def _among(self, pairs: traits.Pairs, candidates: "_Candidates", place: int) -> NDArray[np.bool_]:
+    def _among(self, pairs: Pairs, candidates: "_Candidates", place: int) -> NDArray[np.bool_]:
         if not pairs:
             return np.zeros(len(candidates.rows), dtype=bool)
         own = candidates.traits[place].content

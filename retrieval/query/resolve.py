@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.catalogue.filters import Criteria, Place
+from retrieval.catalogue.criteria import Criteria, Folder
 from retrieval.errors import CheckpointError, QueryError
 from retrieval.filters import Filter
 from retrieval.manifest import Manifest
@@ -37,7 +37,7 @@ class SelectedPhotos:
 def select_photos(store: Store, wanted: Filter | None) -> SelectedPhotos:
     """Find the photos that a filter means; raise QueryError for a name or folder that is not known here."""
     found = resolve_filter(store, wanted or Filter())
-    return SelectedPhotos() if found == Criteria() else SelectedPhotos(store.photos.rows(found), found)
+    return SelectedPhotos() if found == Criteria() else SelectedPhotos(store.catalogue.photos.rows(found), found)
 
 
 def resolve_filter(store: Store, wanted: Filter) -> Criteria:
@@ -59,7 +59,7 @@ def resolve_filter(store: Store, wanted: Filter) -> Criteria:
     )
 
 
-def resolve_folder(store: Store, folder: str) -> list[Place]:
+def resolve_folder(store: Store, folder: str) -> list[Folder]:
     """Return where in the index a folder lies: a path, or the name of a root with or without a folder in it.
 
     A folder above several roots stands for all of them. Raises QueryError for one that the index does not know.
@@ -73,22 +73,22 @@ def resolve_folder(store: Store, folder: str) -> list[Place]:
     if not found:
         roots = ", ".join(f"{name} ({root})" for name, root in store.manifest.roots.items()) or "none yet"
         raise QueryError(f"{folder} is in no folder of this index: its roots are {roots}")
-    if not path.exists() and not any(map(store.photos.holds_any, found)):
+    if not path.exists() and not any(map(store.catalogue.photos.any_ever_in, found)):
         raise QueryError(f"there is no folder {folder}, and no photo was ever indexed there: check its name")
     return found
 
 
-def _by_root_name(manifest: Manifest, folder: str) -> list[Place]:
+def _by_root_name(manifest: Manifest, folder: str) -> list[Folder]:
     name, *inside = Path(folder).parts or ("",)
-    return [(name, "/".join(inside))] if name in manifest.roots else []
+    return [Folder(name, "/".join(inside))] if name in manifest.roots else []
 
 
-def _by_path(manifest: Manifest, path: Path) -> list[Place]:
+def _by_path(manifest: Manifest, path: Path) -> list[Folder]:
     for spelt in (path.resolve(), Path(os.path.abspath(path))):  # noqa: PTH100 - Path.absolute keeps ".."
         place = manifest.locate(spelt)
-        nested = [(name, "") for name in manifest.nested_roots(spelt)]
+        nested = [Folder(name) for name in manifest.nested_roots(spelt)]
         if place or nested:
-            return [*([place] if place else []), *nested]
+            return [*([Folder(*place)] if place else []), *nested]
     return []
 
 
@@ -100,7 +100,7 @@ def _any_of(matching: Callable[[str], frozenset[str]], names: Iterable[object]) 
 def _species(store: Store, wanted: Filter) -> Callable[[str], frozenset[str]]:
     if not (wanted.species or wanted.not_species):
         return lambda _name: frozenset()
-    known = SpeciesNames({*_labels(store), *store.photos.species()})
+    known = SpeciesNames({*_labels(store), *store.catalogue.photos.species()})
 
     def matching(name: str) -> frozenset[str]:
         found = known.matching(name)
@@ -130,7 +130,7 @@ def _unknown_species(name: str, suggestions: list[str]) -> str:
 def _cameras(store: Store, wanted: Filter) -> Callable[[str], frozenset[str]]:
     if not (wanted.camera or wanted.not_camera):
         return lambda _name: frozenset()
-    known = store.photos.cameras()
+    known = store.catalogue.photos.cameras()
 
     def matching(name: str) -> frozenset[str]:
         found = cameras_matching(name, known) if words(name) else frozenset()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.catalogue.database import Database
+from retrieval.catalogue.catalogue import Catalogue
 from retrieval.manifest import Manifest, Model
 from retrieval.models.head import Head
 
@@ -69,9 +69,9 @@ def fill(
     folder.mkdir(parents=True, exist_ok=True)
     root = root or folder / "no-photos"
     labels = tuple(f"species {number:03}" for number in range(SPECIES))
-    database = Database(folder / "catalogue.sqlite")
-    database.migrate()
-    database.close()
+    catalogue = Catalogue(folder / "catalogue.sqlite")
+    catalogue.migrate()
+    catalogue.close()
     _insert(folder / "catalogue.sqlite", rows, seed, labels, species, shape)
     vectors = folder / "vectors.f16"
     if not vectors.exists():

@@ -36,8 +36,8 @@ class Rival:
 def cosines(index: Path, trial: Trial) -> Iterator[Rival]:
     """Cosine of the stored vectors, over all pairs and over those among each other's nearest."""
     store = Store.open(index)
-    vectors = store.vectors.read(store.catalogue.vectors()).astype(np.float32)
-    photos = store.catalogue.photos_at(range(len(vectors)))
+    vectors = store.vectors.read(store.catalogue.contents.vectors()).astype(np.float32)
+    photos = store.catalogue.photos.of_rows(range(len(vectors)))
     store.close()
     row_of = {photo.relative: row for row, same in photos.items() for photo in same}
     files = [file for file in trial.family if file in row_of]

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from catalogues import sql
 from photos import archive, photo
 
+from retrieval.catalogue.ignored_pairs import IgnoredPair
 from retrieval.catalogue.matches import Match
 from retrieval.records import Preview
 from retrieval.store import Store
@@ -31,7 +33,7 @@ def reindex(index, *gone, back=()):
 
 
 def contents(store) -> dict[str, int]:
-    found = store.matches.copies(store.matches.live()[0].tolist())
+    found = store.catalogue.copies.of(store.catalogue.contents.live()[0].tolist())
     return {copy.relative: copy.content for copy in found}
 
 
@@ -44,151 +46,155 @@ def sketches(ids) -> dict[int, np.ndarray]:
 
 
 def test_live_contents_by_row(store, index, tmp_path):
-    ids, rows = store.matches.live()
+    ids, rows = store.catalogue.contents.live()
     assert rows.tolist() == list(range(6))
     assert len(set(ids.tolist())) == 6
     reindex(index, tmp_path / "archive" / "002.jpg")
-    assert len(store.matches.live()[0]) == 5
+    assert len(store.catalogue.contents.live()[0]) == 5
     reindex(index, tmp_path / "archive" / "000.jpg")
-    assert len(store.matches.live()[0]) == 5  # its copy is there
+    assert len(store.catalogue.contents.live()[0]) == 5  # its copy is there
 
 
 def test_copies_name_every_file_of_a_content(store):
     by_name = contents(store)
     assert by_name["000.jpg"] == by_name["copy.jpg"]
-    assert store.matches.repeated().tolist() == [by_name["000.jpg"]]
-    found = list(store.matches.copies([by_name["000.jpg"], by_name["deep/last.png"]]))
+    assert store.catalogue.contents.repeated().tolist() == [by_name["000.jpg"]]
+    found = list(store.catalogue.copies.of([by_name["000.jpg"], by_name["deep/last.png"]]))
     assert sorted(copy.relative for copy in found) == ["000.jpg", "copy.jpg", "deep/last.png"]
     [png] = [copy for copy in found if copy.format == "PNG"]
     assert (png.root, png.width, png.height, png.camera, png.taken_at) == ("archive", 96, 64, None, None)
     assert png.size > 0
     assert png.mtime_ns > 0
-    assert [copy.relative for copy in store.matches.with_hash(found[0].hash)] == ["000.jpg", "copy.jpg"]
-    assert [copy.relative for copy in store.matches.of_format("PNG")] == ["deep/last.png"]
-    assert [copy.relative for copy in store.matches.at("archive", ["deep/last.png", "none.png"])] == ["deep/last.png"]
-    assert store.matches.at("archive", []) == []
-    assert list(store.matches.copies([])) == []
-    assert list(store.matches.timed()) == []
+    assert [copy.relative for copy in store.catalogue.copies.with_hash(found[0].hash)] == ["000.jpg", "copy.jpg"]
+    assert [copy.relative for copy in store.catalogue.copies.of_format("PNG")] == ["deep/last.png"]
+    assert [copy.relative for copy in store.catalogue.copies.at("archive", ["deep/last.png", "none.png"])] == [
+        "deep/last.png"
+    ]
+    assert store.catalogue.copies.at("archive", []) == []
+    assert list(store.catalogue.copies.of([])) == []
+    assert list(store.catalogue.copies.timed()) == []
 
 
 def test_photos_that_are_gone_are_no_copies(store, index, tmp_path):
     reindex(index, tmp_path / "archive" / "copy.jpg", tmp_path / "archive" / "deep" / "last.png")
-    assert store.matches.repeated().tolist() == []
-    assert store.matches.of_format("PNG") == []
-    assert store.matches.at("archive", ["copy.jpg"]) == []
-    [copy] = store.matches.at("archive", ["000.jpg"])
-    assert [other.relative for other in store.matches.with_hash(copy.hash)] == ["000.jpg"]
+    assert store.catalogue.contents.repeated().tolist() == []
+    assert store.catalogue.copies.of_format("PNG") == []
+    assert store.catalogue.copies.at("archive", ["copy.jpg"]) == []
+    [copy] = store.catalogue.copies.at("archive", ["000.jpg"])
+    assert [other.relative for other in store.catalogue.copies.with_hash(copy.hash)] == ["000.jpg"]
 
 
 def test_many_contents_at_once(store):
-    ids = [*store.matches.live()[0].tolist(), *range(10_000, 12_000)]
-    assert len(list(store.matches.copies(ids))) == 7
-    assert len(store.matches.previews(ids)) == 6
+    ids = [*store.catalogue.contents.live()[0].tolist(), *range(10_000, 12_000)]
+    assert len(list(store.catalogue.copies.of(ids))) == 7
+    assert len(store.catalogue.previews.of(ids)) == 6
 
 
 def test_looks(store):
-    ids = store.matches.live()[0].tolist()
-    previews = store.matches.previews(ids)
+    ids = store.catalogue.contents.live()[0].tolist()
+    previews = store.catalogue.previews.of(ids)
     assert set(previews) == set(ids)
-    assert store.matches.without_preview().tolist() == []
-    known, hashes = store.matches.hashes()
+    assert store.catalogue.previews.missing().tolist() == []
+    known, hashes = store.catalogue.previews.hashes()
     assert dict(zip(known.tolist(), hashes.tolist(), strict=True)) == {
         content: int.from_bytes(preview.hash) for content, preview in previews.items()
     }
-    assert store.matches.thumbnail("archive", "deep/last.png") == previews[contents(store)["deep/last.png"]].thumbnail
-    assert store.matches.thumbnail("archive", "none.png") is None
-    store.matches.add_previews({ids[0]: Preview(b"\xff" * 8, b"new")})
-    assert store.matches.previews([ids[0]]) == {ids[0]: Preview(b"\xff" * 8, b"new")}
+    assert (
+        store.catalogue.previews.thumbnail("archive", "deep/last.png")
+        == previews[contents(store)["deep/last.png"]].thumbnail
+    )
+    assert store.catalogue.previews.thumbnail("archive", "none.png") is None
+    store.catalogue.previews.add({ids[0]: Preview(b"\xff" * 8, b"new")})
+    assert store.catalogue.previews.of([ids[0]]) == {ids[0]: Preview(b"\xff" * 8, b"new")}
 
 
 def test_contents_without_a_look(store):
-    with store.database.transaction() as connection:
-        connection.exec_driver_sql("DELETE FROM preview")
+    sql(store.folder, "DELETE FROM preview")
     by_name = contents(store)
-    found = store.matches.without_preview().tolist()
+    found = store.catalogue.previews.missing().tolist()
     assert sorted(found) == sorted(set(by_name.values()))
-    assert store.matches.without_sketch(RULES).tolist() == []  # nothing to draw them of
-    assert store.matches.previews(found) == {}
+    assert store.catalogue.sketches.missing(RULES).tolist() == []  # nothing to draw them of
+    assert store.catalogue.previews.of(found) == {}
 
 
 def test_sketches(store, index, tmp_path):
-    ids = store.matches.live()[0]
-    assert store.matches.without_sketch(RULES).tolist() == ids.tolist()
-    store.matches.add_sketches(sketches(ids[:4]), RULES)
-    assert store.matches.without_sketch(RULES).tolist() == ids[4:].tolist()
-    assert store.matches.without_sketch(RULES + 1).tolist() == ids.tolist()
-    store.matches.add_sketches(sketches(ids[4:]), RULES)
-    known, vectors = store.matches.sketches(WIDTH)
+    ids = store.catalogue.contents.live()[0]
+    assert store.catalogue.sketches.missing(RULES).tolist() == ids.tolist()
+    store.catalogue.sketches.add(sketches(ids[:4]), RULES)
+    assert store.catalogue.sketches.missing(RULES).tolist() == ids[4:].tolist()
+    assert store.catalogue.sketches.missing(RULES + 1).tolist() == ids.tolist()
+    store.catalogue.sketches.add(sketches(ids[4:]), RULES)
+    known, vectors = store.catalogue.sketches.all(WIDTH)
     assert known.tolist() == ids.tolist()
     assert (vectors.dtype, vectors.tolist()) == (np.int8, [sketches([one])[one].tolist() for one in ids.tolist()])
     reindex(index, tmp_path / "archive" / "001.jpg")
-    assert len(store.matches.sketches(WIDTH)[0]) == 5
+    assert len(store.catalogue.sketches.all(WIDTH)[0]) == 5
 
 
 def test_what_was_compared(store):
-    ids = store.matches.live()[0]
-    assert store.matches.uncompared(RULES).tolist() == []  # without a sketch nothing can be compared
-    store.matches.add_sketches(sketches(ids), RULES)
-    store.matches.add_compared(ids[:3].tolist(), [match(*ids[:2].tolist())], RULES)
-    assert store.matches.uncompared(RULES).tolist() == ids[3:].tolist()
-    assert store.matches.uncompared(RULES + 1).tolist() == ids.tolist()
-    assert store.matches.matches() == [match(*ids[:2].tolist())]
-    store.matches.add_compared(ids[3:].tolist(), [], RULES)
-    assert store.matches.uncompared(RULES).tolist() == []
+    ids = store.catalogue.contents.live()[0]
+    assert store.catalogue.matches.uncompared(RULES).tolist() == []  # without a sketch nothing can be compared
+    store.catalogue.sketches.add(sketches(ids), RULES)
+    store.catalogue.matches.add_compared(ids[:3].tolist(), [match(*ids[:2].tolist())], RULES)
+    assert store.catalogue.matches.uncompared(RULES).tolist() == ids[3:].tolist()
+    assert store.catalogue.matches.uncompared(RULES + 1).tolist() == ids.tolist()
+    assert store.catalogue.matches.all() == [match(*ids[:2].tolist())]
+    store.catalogue.matches.add_compared(ids[3:].tolist(), [], RULES)
+    assert store.catalogue.matches.uncompared(RULES).tolist() == []
 
 
 def test_a_likeness_found_again_replaces_the_old(store):
-    one, other, third, *_ = store.matches.live()[0].tolist()
-    store.matches.add_matches([match(one, other, "old"), match(one, third)])
-    store.matches.add_matches([match(one, other, "new")])
-    assert store.matches.matches() == [match(one, other, "new"), match(one, third)]
+    one, other, third, *_ = store.catalogue.contents.live()[0].tolist()
+    store.catalogue.matches.add([match(one, other, "old"), match(one, third)])
+    store.catalogue.matches.add([match(one, other, "new")])
+    assert store.catalogue.matches.all() == [match(one, other, "new"), match(one, third)]
 
 
 def test_absent_contents_are_forgotten_as_compared(store, index, tmp_path):
-    ids = store.matches.live()[0]
+    ids = store.catalogue.contents.live()[0]
     by_name = contents(store)
-    store.matches.add_sketches(sketches(ids), RULES)
-    store.matches.add_compared(ids.tolist(), [match(by_name["001.jpg"], by_name["002.jpg"])], RULES)
+    store.catalogue.sketches.add(sketches(ids), RULES)
+    store.catalogue.matches.add_compared(ids.tolist(), [match(by_name["001.jpg"], by_name["002.jpg"])], RULES)
     gone = tmp_path / "archive" / "001.jpg"
     reindex(index, gone)
-    assert store.matches.matches() == []
-    store.matches.forget_absent(RULES)
+    assert store.catalogue.matches.all() == []
+    store.catalogue.matches.forget_outdated(RULES)
     reindex(index, back=[gone])
-    assert store.matches.uncompared(RULES).tolist() == [by_name["001.jpg"]]
-    assert len(store.matches.matches()) == 1  # what was found then is as true as ever
+    assert store.catalogue.matches.uncompared(RULES).tolist() == [by_name["001.jpg"]]
+    assert len(store.catalogue.matches.all()) == 1  # what was found then is as true as ever
 
 
 def test_other_rules_forget_everything_that_they_found(store):
-    ids = store.matches.live()[0]
-    store.matches.add_sketches(sketches(ids), RULES)
-    store.matches.add_compared(ids.tolist(), [match(*ids[:2].tolist())], RULES)
-    store.ignored_pairs.deny([(b"a" * 32, b"b" * 32)])
-    store.matches.forget_absent(RULES)
-    assert len(store.matches.matches()) == 1
-    store.matches.forget_absent(RULES + 1)
-    assert store.matches.matches() == []
-    assert store.matches.without_sketch(RULES).tolist() == ids.tolist()
-    assert len(store.matches.previews(ids.tolist())) == 6  # no rules made these
-    assert len(store.ignored_pairs.denied()) == 1  # a person did
+    ids = store.catalogue.contents.live()[0]
+    store.catalogue.sketches.add(sketches(ids), RULES)
+    store.catalogue.matches.add_compared(ids.tolist(), [match(*ids[:2].tolist())], RULES)
+    store.catalogue.ignored_pairs.add([IgnoredPair.of(b"a" * 32, b"b" * 32)])
+    store.catalogue.matches.forget_outdated(RULES)
+    assert len(store.catalogue.matches.all()) == 1
+    store.catalogue.matches.forget_outdated(RULES + 1)
+    assert store.catalogue.matches.all() == []
+    assert store.catalogue.sketches.missing(RULES).tolist() == ids.tolist()
+    assert len(store.catalogue.previews.of(ids.tolist())) == 6  # no rules made these
+    assert len(store.catalogue.ignored_pairs.all()) == 1  # a person did
 
 
 def test_denied_pairs(store):
     by_name = contents(store)
     one, other = by_name["001.jpg"], by_name["002.jpg"]
-    hashes = {copy.content: copy.hash for copy in store.matches.copies([one, other])}
-    store.matches.add_matches([match(one, other)])
-    assert store.ignored_pairs.deny([(hashes[one], hashes[other])]) == 1
-    assert store.ignored_pairs.deny([(hashes[other], hashes[one])]) == 0
-    assert store.matches.matches() == []
-    assert store.ignored_pairs.denied() == [tuple(sorted(hashes.values()))]
-    assert store.ignored_pairs.allow([(hashes[other], hashes[one])]) == 1
-    assert store.ignored_pairs.allow([(hashes[other], hashes[one])]) == 0
-    assert len(store.matches.matches()) == 1
-    assert store.ignored_pairs.deny([]) == 0
+    hashes = {copy.content: copy.hash for copy in store.catalogue.copies.of([one, other])}
+    store.catalogue.matches.add([match(one, other)])
+    assert store.catalogue.ignored_pairs.add([IgnoredPair.of(hashes[one], hashes[other])]) == 1
+    assert store.catalogue.ignored_pairs.add([IgnoredPair.of(hashes[other], hashes[one])]) == 0
+    assert store.catalogue.matches.all() == []
+    assert store.catalogue.ignored_pairs.all() == [tuple(sorted(hashes.values()))]
+    assert store.catalogue.ignored_pairs.remove([IgnoredPair.of(hashes[other], hashes[one])]) == 1
+    assert store.catalogue.ignored_pairs.remove([IgnoredPair.of(hashes[other], hashes[one])]) == 0
+    assert len(store.catalogue.matches.all()) == 1
+    assert store.catalogue.ignored_pairs.add([]) == 0
 
 
 def test_the_catalogue_stays_sound(store):
-    ids = store.matches.live()[0]
-    store.matches.add_sketches(sketches(ids), RULES)
-    store.matches.add_compared(ids.tolist(), [match(*ids[:2].tolist())], RULES)
-    assert store.catalogue.problems() == []
+    ids = store.catalogue.contents.live()[0]
+    store.catalogue.sketches.add(sketches(ids), RULES)
+    store.catalogue.matches.add_compared(ids.tolist(), [match(*ids[:2].tolist())], RULES)
+    assert store.catalogue.integrity.findings() == []

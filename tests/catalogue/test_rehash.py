@@ -30,6 +30,11 @@ def hashes(folder):
 def age(folder):
     """Turn an index into one of version 0.1, whose hashes say something else."""
     with sqlite3.connect(folder / "catalogue.sqlite") as connection:
+        connection.execute("ALTER TABLE ignored_pair RENAME TO different")
+        connection.execute("DROP INDEX picture_match_second")
+        connection.execute("ALTER TABLE picture_match RENAME TO likeness")
+        connection.execute("CREATE INDEX likeness_second ON likeness (second_id)")
+        connection.execute("ALTER TABLE compared DROP COLUMN family_complete")
         connection.execute("DROP TABLE outdated_hash")
         connection.execute("ALTER TABLE preview RENAME TO look")
         connection.execute("UPDATE look SET hash = randomblob(8)")
@@ -109,12 +114,12 @@ def test_a_stop_keeps_what_is_done(index, fresh):
         raise Interrupted
 
     with pytest.raises(Interrupted):
-        rehash(store.database, stop, batch=5)
+        rehash(store.catalogue.previews, stop, batch=5)
     found = hashes(index.folder)
     done = [content for content in fresh if found[content] == fresh[content]]
     assert done == sorted(fresh)[:5]
-    assert rehash(store.database, batch=5) == 7
-    assert rehash(store.database) == 0
+    assert rehash(store.catalogue.previews, batch=5) == 7
+    assert rehash(store.catalogue.previews) == 0
     assert hashes(index.folder) == fresh
     store.close()
 
@@ -129,7 +134,7 @@ def kill(now):
     if now.done > 6:
         os.kill(os.getpid(), signal.SIGKILL)
 
-rehash(Store.open(Path(sys.argv[1])).database, kill, batch=3)
+rehash(Store.open(Path(sys.argv[1])).catalogue.previews, kill, batch=3)
 """
 
 
@@ -139,7 +144,7 @@ def test_a_kill_keeps_what_is_done(index, fresh):
     assert killed.returncode == -signal.SIGKILL
     assert waiting(index.folder) == [(7, 12, 1)]
     store = Store.open(index.folder)
-    assert rehash(store.database) == 6
+    assert rehash(store.catalogue.previews) == 6
     assert hashes(index.folder) == fresh
     store.close()
 

@@ -1,14 +1,17 @@
 import io
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from bench.catalogue_rows import Shape, fill
+from catalogues import sql
 from photos import archive, scene
 from PIL import Image
 
-from retrieval.catalogue.database import Database
+from retrieval.catalogue.ignored_pairs import IgnoredPair
 from retrieval.query.near_identical import (
     BURST_S,
     FARTHEST,
@@ -26,26 +29,22 @@ NOON = datetime(2024, 5, 1, 12)
 
 
 def made(folder, vectors, traits):
-    """An index of vectors, and of each row: how many bits of its look are set, its camera, its seconds from noon."""
+    """An index of vectors, and of each row: how many bits of its hash are set, its camera, its seconds from noon."""
     folder.mkdir()
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors.astype("<f2").tofile(folder / "vectors.f16")
     fill(folder, len(vectors), dimension=vectors.shape[1], shape=Shape(copies=0, failed=0))
-    database = Database(folder / "catalogue.sqlite")
-    with database.transaction() as connection:
+    with closing(sqlite3.connect(folder / "catalogue.sqlite")) as connection, connection:
         for row, (bits, camera, seconds) in enumerate(traits):
             preview = None if bits is None else ((1 << bits) - 1).to_bytes(8, "big")
             time = None if seconds is None else (NOON + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
-            connection.exec_driver_sql(
-                "UPDATE content SET camera = ?, taken_at = ? WHERE vector_row = ?", (camera, time, row)
-            )
+            connection.execute("UPDATE content SET camera = ?, taken_at = ? WHERE vector_row = ?", (camera, time, row))
             change = (
                 "DELETE FROM preview WHERE content_id = ?"
                 if preview is None
                 else "UPDATE preview SET hash = ? WHERE content_id = ?"
             )
-            connection.exec_driver_sql(change, (row + 1,) if preview is None else (preview, row + 1))
-    database.close()
+            connection.execute(change, (row + 1,) if preview is None else (preview, row + 1))
     return Store.open(folder)
 
 
@@ -59,13 +58,13 @@ def around(cosines):
 
 def ask(store, k, min_score=-2.0):
     """The answer to the first axis: rows, and what each hides."""
-    rows = store.catalogue.vectors()
+    rows = store.catalogue.contents.vectors()
     vectors = store.vectors.read(rows)
     query = np.eye(1, store.vectors.dimension, dtype=np.float32)
     wanted = SearchLimits(min(k, rows), rows, min_score)
     with store.snapshot() as now:
         found = search_distinct(
-            now.database, vectors, lambda asked, depth: exact.search(vectors, asked, depth), query, wanted
+            now.catalogue, vectors, lambda asked, depth: exact.search(vectors, asked, depth), query, wanted
         )
     return [(one.row, one.hidden) for one in found[0]]
 
@@ -114,18 +113,12 @@ def test_records_of_duplicates_and_of_differences(tmp_path):
     traits = [(0, None, None), (40, None, None), (0, None, None)]
     store = made(tmp_path / "i", around([0.999, 0.6, 0.998]), traits)
     assert ask(store, 3) == [(0, (2,)), (1, ())]
-    with store.database.transaction() as connection:
-        connection.exec_driver_sql("INSERT INTO likeness VALUES (1, 2, 'near', 0.6, 0.9, 'cropped')")
+    sql(store.folder, "INSERT INTO picture_match VALUES (1, 2, 'near', 0.6, 0.9, 'cropped')")
     assert ask(store, 3) == [(0, (2, 1))]
-    digests = [row[0] for row in sqlite_hashes(store)]
-    store.ignored_pairs.deny([(digests[0], digests[2]), (digests[1], digests[0])])
+    hashes = [row[0] for row in sql(store.folder, "SELECT hash FROM content ORDER BY vector_row")]
+    store.catalogue.ignored_pairs.add([IgnoredPair.of(hashes[0], hashes[2]), IgnoredPair.of(hashes[1], hashes[0])])
     assert ask(store, 3) == [(0, ()), (2, ()), (1, ())]
     store.close()
-
-
-def sqlite_hashes(store):
-    with store.database.transaction() as connection:
-        return connection.exec_driver_sql("SELECT hash FROM content ORDER BY vector_row").all()
 
 
 def test_it_looks_further_until_there_are_enough(tmp_path):
@@ -159,7 +152,7 @@ def test_how_far_is_bounded():
 
 def test_rows_that_were_not_found_count_for_nothing(tmp_path):
     store = made(tmp_path / "i", around([0.9, 0.8]), [(None, None, None)] * 2)
-    judge = NearIdenticalRows(store.database, store.vectors.read(2), [0, 1])
+    judge = NearIdenticalRows(store.catalogue, store.vectors.read(2), [0, 1])
     scores, rows = np.array([0.9, -np.inf], np.float32), np.array([0, -1])
     assert [(one.row, one.hidden) for one in judge.first_of_each(scores, rows, 2)] == [(0, ())]
     store.close()

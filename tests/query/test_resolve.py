@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from catalogues import sql
 from photos import archive, photo, scene
 from PIL import ExifTags, Image
 from tiny import tiny_checkpoint
 
 from retrieval import Filter, Index
-from retrieval.catalogue.filters import Criteria
+from retrieval.catalogue.criteria import Criteria, Folder
 from retrieval.dedupe.groups.find import FindOptions
 from retrieval.errors import QueryError
 from retrieval.query.resolve import resolve_folder
@@ -115,9 +116,8 @@ def test_a_recorded_species_is_left_out_even_where_the_network_now_says_another(
     image = tmp_path / "a" / "2020" / "003.jpg"
     best = filled.query(image).predictions[0].species
     recorded = next(one.species for one in filled.species() if one.species != best)
-    with filled._store.database.transaction() as connection:
-        row = filled._store.photos.rows(Criteria(under=(("b", ""),)))[0]
-        connection.exec_driver_sql("UPDATE content SET species = ? WHERE vector_row = ?", (recorded, int(row)))
+    row = filled._store.catalogue.photos.rows(Criteria(under=(Folder("b"),)))[0]
+    sql(filled.folder, "UPDATE content SET species = ? WHERE vector_row = ?", recorded, int(row))
     hits = filled.query(tmp_path / "b" / "copy.jpg", k=100, other_species=True).hits
     assert not {hit.species for hit in hits} & {best, recorded}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.catalogue.matches import Ids
+from retrieval.catalogue.contents import Ids
 from retrieval.dedupe.alike import sketch
 from retrieval.records import Rows
 from retrieval.search import exact
@@ -38,20 +38,20 @@ class Proposer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        matches = store.matches
-        self.contents, rows = matches.live()
+        catalogue = store.catalogue
+        self.contents, rows = catalogue.contents.live()
         self._rows = rows
-        self._total = store.catalogue.vectors()
-        self._selection = store.neighbours.select(rows=self._total, dead=store.catalogue.dead_rows())
+        self._total = catalogue.contents.vectors()
+        self._selection = store.neighbours.select(rows=self._total, dead=catalogue.contents.dead_rows())
         self._vectors = store.vectors.read(self._total)
         self._place = _places(self.contents)  # of a content among the live ones
         self._content_at = np.full(self._total, -1, np.int64)
         self._content_at[rows] = self.contents
-        known, sketches = matches.sketches(sketch.DIMENSION)
+        known, sketches = catalogue.sketches.all(sketch.DIMENSION)
         self._sketches = np.zeros((len(self.contents), sketch.DIMENSION), np.float16)
         self._sketches[self._place[known]] = sketch.unit(sketches)
         self._ivf = self._index_sketches()
-        self._alike = _same_bands(*matches.hashes())
+        self._alike = _same_bands(*catalogue.previews.hashes())
 
     def order(self, contents: Ids) -> Ids:
         """Contents in an order in which neighbours stand together: what was just looked at is wanted again."""

@@ -9,7 +9,8 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from retrieval.archive.content import read_file
-from retrieval.catalogue.matches import Ids, Match
+from retrieval.catalogue.contents import Ids
+from retrieval.catalogue.matches import Match
 from retrieval.catalogue.rehash import rehash
 from retrieval.decode.photo import decode
 from retrieval.decode.prefetch import prefetch
@@ -33,10 +34,10 @@ class Scan:
 
     def __init__(self, store: Store, workers: int, progress: Listener) -> None:
         self._store = store
-        self._known = store.matches
+        self._known = store.catalogue
         self._workers = workers
         self._progress = progress
-        self._comparer = Comparer(self._known.previews, self._decode)
+        self._comparer = Comparer(self._known.previews.of, self._decode)
 
     def update(self) -> int:
         """Compare what is new with everything; return how many contents were new."""
@@ -45,27 +46,27 @@ class Scan:
             return self._update()
 
     def _update(self) -> int:
-        self._known.forget_absent(RULES)
-        rehash(self._store.database, self._progress)
+        self._known.matches.forget_outdated(RULES)
+        rehash(self._known.previews, self._progress)
         self._look()
         self._sketch()
-        fresh = self._known.uncompared(RULES)
+        fresh = self._known.matches.uncompared(RULES)
         if len(fresh):
             self._compare(fresh)
-        incomplete = self._known.incomplete(RULES)
+        incomplete = self._known.matches.incomplete()
         self._complete(set(incomplete.tolist()))
-        self._known.complete(RULES)
+        self._known.matches.complete()
         return len(fresh)
 
     def _look(self) -> None:
         """Decode what was indexed before looks were kept."""
-        missing = self._known.without_preview()
+        missing = self._known.previews.missing()
         done = 0
         for some in _parts(missing, _RECORDED):
             jobs = ((partial(self._look_of, content), 0) for content in some.tolist())
             found = prefetch(jobs, workers=self._workers, window=2 * self._workers, budget=0)
             previews = {content: one for content, one in zip(some.tolist(), found, strict=True) if one}
-            self._known.add_previews(previews)
+            self._known.previews.add(previews)
             done += len(some)
             self._progress(Progress("looking", done, len(missing)))
 
@@ -75,11 +76,11 @@ class Scan:
 
     def _sketch(self) -> None:
         """Sum up the local features of what has no sketch."""
-        missing = self._known.without_sketch(RULES)
+        missing = self._known.sketches.missing(RULES)
         jobs = ((partial(self._sketches, some.tolist()), 0) for some in _parts(missing, _AT_ONCE))
         done = 0
         for sketches in prefetch(jobs, workers=self._workers, window=2 * self._workers, budget=0):
-            self._known.add_sketches(sketches, RULES)
+            self._known.sketches.add(sketches, RULES)
             done += len(sketches)
             self._progress(Progress("looking", done, len(missing)))
 
@@ -95,7 +96,7 @@ class Scan:
         for contents in _parts(proposer.order(fresh), _RECORDED):
             jobs = ((partial(self._judge, _unasked(candidates, asked)), 0) for candidates in proposer.of(contents))
             found = prefetch(jobs, workers=self._workers, window=8 * self._workers, budget=0)
-            self._known.add_compared(contents.tolist(), [one for some in found for one in some], RULES)
+            self._known.matches.add_compared(contents.tolist(), [one for some in found for one in some], RULES)
             done += len(contents)
             self._progress(Progress("comparing", done, len(fresh)))
 
@@ -107,7 +108,7 @@ class Scan:
 
     def _complete(self, fresh: set[int]) -> None:
         """Compare within each family that has grown: every file is to match its keeper, whichever that will be."""
-        known = self._known.matches()
+        known = self._known.matches.all()
         families = (family for family in _families(known) if fresh & family and len(family) <= _MAX_FAMILY)
         proven = {(one.first, one.second) for one in known}
         pairs: list[Candidates] = []
@@ -118,18 +119,18 @@ class Scan:
                     pairs.append(self._with_cosines(content, np.array(others)))
         jobs = ((partial(self._judge, one), 0) for one in pairs)
         for found in prefetch(jobs, workers=self._workers, window=8 * self._workers, budget=0):
-            self._known.add_matches(found)
+            self._known.matches.add(found)
 
     def _with_cosines(self, content: int, others: Ids) -> Candidates:
-        vectors = self._store.vectors.read(self._store.catalogue.vectors())
-        rows = {copy.content: copy.row for copy in self._known.copies([content, *others.tolist()])}
+        vectors = self._store.vectors.read(self._known.contents.vectors())
+        rows = {copy.content: copy.row for copy in self._known.copies.of([content, *others.tolist()])}
         own = vectors[rows[content]].astype(np.float32)
         theirs = vectors[[rows[other] for other in others.tolist()]].astype(np.float32)
         return Candidates(content, others, theirs @ own)
 
     def _decode(self, content: int, side: int | None) -> Image.Image | None:
         """The picture in the first of its files that can be read; about `side` pixels on its longer side."""
-        for copy in self._known.copies([content]):
+        for copy in self._known.copies.of([content]):
             path = self._store.manifest.path_of(copy.root, copy.relative)
             try:
                 read = read_file(path)

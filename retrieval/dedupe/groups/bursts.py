@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
 
-from retrieval.catalogue.matches import Copy
+from retrieval.catalogue.copies import Copy
 from retrieval.dedupe.groups.stars import split_at_gaps
 
 BURST_GAP_S = 2.0  # at most, between two shots of a burst

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retrieval.archive.shots import Shots
 from retrieval.archive.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
-from retrieval.catalogue.matches import Copy
+from retrieval.catalogue.copies import Copy
 from retrieval.dedupe.groups.keep_rules import Candidate, KeepRule, preferred_first
 from retrieval.dedupe.plan.records import PlannedFile
 from retrieval.manifest import Manifest

@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from retrieval.archive.suffixes import PHOTO_SUFFIXES
-from retrieval.catalogue.matches import Copy, Match
+from retrieval.catalogue.copies import Copy
+from retrieval.catalogue.matches import Match
 from retrieval.dedupe.groups import keep_rules
 from retrieval.dedupe.groups.bursts import are_different_shots, bursts, camera_time
 from retrieval.dedupe.groups.files import FindScope, GroupFile, GroupFiles, without_hard_links
@@ -87,7 +88,7 @@ class _Groups:
         """Files with the same bytes."""
         if Kind.EXACT not in self.kinds:
             return
-        copies = self.store.matches.copies(self.store.matches.repeated().tolist())
+        copies = self.store.catalogue.copies.of(self.store.catalogue.contents.repeated().tolist())
         for same in _by_content(copies).values():
             files = without_hard_links(self.files.from_copies(same))
             for keeper, members in stars(files, lambda file, files=files: self._allowed(file, files)):  # type: ignore[misc]
@@ -95,11 +96,11 @@ class _Groups:
 
     def alike(self) -> Iterator[Group]:
         """Files that show the same picture. Of files with the same bytes, these have only what `exact` keeps."""
-        pairs = [one for one in self.store.matches.matches() if self._is_wanted(one)]
+        pairs = [one for one in self.store.catalogue.matches.all() if self._is_wanted(one)]
         alike: dict[int, dict[int, Match]] = defaultdict(dict)
         for pair in pairs:
             alike[pair.first][pair.second] = alike[pair.second][pair.first] = pair
-        copies = self.store.matches.copies(list(alike))
+        copies = self.store.catalogue.copies.of(list(alike))
         files = [file for file in self.files.from_copies(copies) if file.path not in self.removed]
         with_content: dict[int, list[GroupFile]] = defaultdict(list)
         for file in files:
@@ -129,7 +130,7 @@ class _Groups:
         """Photos that one camera took moments apart, with one file of each shot and of each set of duplicates."""
         if Kind.BURST not in self.kinds:
             return
-        for run in bursts(self.store.matches.timed()):
+        for run in bursts(self.store.catalogue.copies.timed()):
             shots = self._one_of_each_shot(self.files.from_copies(run))
             if len(shots) > 1:
                 reasons = [(shot, _time_between(shots[0].copy, shot.copy)) for shot in shots[1:]]
@@ -148,9 +149,9 @@ class _Groups:
         """Shots in two files, RAW and JPEG."""
         if Kind.RAW_JPEG not in self.kinds:
             return
-        for raw in self.files.from_copies(self.store.matches.of_format("RAW")):
+        for raw in self.files.from_copies(self.store.catalogue.copies.of_format("RAW")):
             twins = [path for path in self.files.rest_of_shot(raw.path) if path.suffix.lower() in PHOTO_SUFFIXES]
-            beside = self.store.matches.at(raw.copy.root, [_relative_to_root(raw, twin) for twin in twins])
+            beside = self.store.catalogue.copies.at(raw.copy.root, [_relative_to_root(raw, twin) for twin in twins])
             pictures = [file for file in self.files.from_copies(beside) if file.copy.format != "RAW"]
             if pictures:
                 reason = "one shot: same name, beside the RAW"

@@ -5,12 +5,11 @@ from itertools import combinations
 from pathlib import Path
 
 from retrieval.archive.content import read_file
+from retrieval.catalogue.ignored_pairs import IgnoredPair
 from retrieval.errors import DedupeError, PhotoError
 from retrieval.lock import writing
 from retrieval.records import PathInput
 from retrieval.store import Store
-
-Pair = tuple[bytes, bytes]  # SHA-256
 
 
 def ignore(store: Store, photos: Sequence[PathInput], *, take_back: bool = False) -> int:
@@ -20,18 +19,19 @@ def ignore(store: Store, photos: Sequence[PathInput], *, take_back: bool = False
     """
     paths = [Path(photo) for photo in photos]
     hashes = [_hash(path) for path in paths]
-    pairs: list[Pair] = []
+    pairs: list[IgnoredPair] = []
     for (one, first), (other, second) in combinations(zip(paths, hashes, strict=True), 2):
         if first == second:
             raise DedupeError(f"{one} and {other} have the same bytes: they are one photo twice")
-        pairs.append((first, second))
+        pairs.append(IgnoredPair.of(first, second))
     with writing(store.folder):
-        return store.ignored_pairs.allow(pairs) if take_back else store.ignored_pairs.deny(pairs)
+        known = store.catalogue.ignored_pairs
+        return known.remove(pairs) if take_back else known.add(pairs)
 
 
 def ignored(store: Store) -> Iterable[tuple[list[Path], list[Path]]]:
     """Yield the pairs: for each of the two photos, the files that have its content now."""
-    for first, second in store.ignored_pairs.denied():
+    for first, second in store.catalogue.ignored_pairs.all():
         yield _files(store, first), _files(store, second)
 
 
@@ -43,5 +43,5 @@ def _hash(path: Path) -> bytes:
 
 
 def _files(store: Store, digest: bytes) -> list[Path]:
-    found = store.matches.with_hash(digest)
+    found = store.catalogue.copies.with_hash(digest)
     return [store.manifest.path_of(copy.root, copy.relative) for copy in found]

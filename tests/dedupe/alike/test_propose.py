@@ -25,13 +25,13 @@ def proposals(proposer: Proposer) -> dict[int, set[int]]:
 
 
 def content_of(store: Store, name: str) -> int:
-    [copy] = store.matches.at("archive", [name])
+    [copy] = store.catalogue.copies.at("archive", [name])
     return copy.content
 
 
 def with_sketches(store: Store, sketches: np.ndarray) -> None:
-    contents = store.matches.live()[0].tolist()
-    store.matches.add_sketches(dict(zip(contents, sketches, strict=True)), RULES)
+    contents = store.catalogue.contents.live()[0].tolist()
+    store.catalogue.sketches.add(dict(zip(contents, sketches, strict=True)), RULES)
 
 
 def random_sketches(count: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_nobody_is_proposed_to_itself_or_twice(index, store, tmp_path):
 def test_cosines_are_those_of_the_embeddings(index, store, tmp_path):
     index.add(archive(tmp_path / "archive", 12))
     index.duplicates()
-    contents, rows = store.matches.live()
+    contents, rows = store.catalogue.contents.live()
     vectors = dict(zip(contents.tolist(), store.vectors.read(12)[rows].astype(np.float32), strict=True))
     proposer = Proposer(store)
     for one in proposer.of(contents):
@@ -85,7 +85,7 @@ def test_the_nearest_embeddings_are_proposed(index, store, tmp_path, monkeypatch
     monkeypatch.setattr(propose, "BY_SKETCH", 0)
     monkeypatch.setattr(propose, "BY_EMBEDDING", 5)
     monkeypatch.setattr(propose, "_MAX_HASH_DISTANCE", -1)
-    contents, rows = store.matches.live()
+    contents, rows = store.catalogue.contents.live()
     vectors = store.vectors.read(40)[rows].astype(np.float32)
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -2)
@@ -121,12 +121,12 @@ def test_hashes_that_differ_in_few_bits_are_proposed(index, store, tmp_path, mon
     with_sketches(store, random_sketches(12))
     monkeypatch.setattr(propose, "BY_SKETCH", 0)
     monkeypatch.setattr(propose, "BY_EMBEDDING", 0)
-    contents = store.matches.live()[0].tolist()
-    previews = store.matches.previews(contents)
+    contents = store.catalogue.contents.live()[0].tolist()
+    previews = store.catalogue.previews.of(contents)
     base = int.from_bytes(previews[contents[0]].hash)
     changed = {contents[1]: base ^ 0b111, contents[2]: base ^ (0xF << 30), contents[3]: base ^ 0xFFFF}
     for content, value in changed.items():
-        store.matches.add_previews({content: replace(previews[content], hash=value.to_bytes(8))})
+        store.catalogue.previews.add({content: replace(previews[content], hash=value.to_bytes(8))})
     found = proposals(Proposer(store))
     assert {contents[1], contents[2]} <= found[contents[0]]
     assert contents[3] not in found[contents[0]]

@@ -37,8 +37,8 @@ def matches(index: Index) -> set[tuple[object, ...]]:
     return set(
         sql(
             index,
-            """SELECT min(hex(a.hash), hex(b.hash)), max(hex(a.hash), hex(b.hash)), likeness.kind
-               FROM likeness JOIN content a ON a.id = first_id JOIN content b ON b.id = second_id""",
+            """SELECT min(hex(a.hash), hex(b.hash)), max(hex(a.hash), hex(b.hash)), picture_match.kind
+               FROM picture_match JOIN content a ON a.id = first_id JOIN content b ON b.id = second_id""",
         )
     )
 
@@ -46,15 +46,15 @@ def matches(index: Index) -> set[tuple[object, ...]]:
 def named(index: Index) -> set[frozenset[str]]:
     """The same by the names of present files."""
     with closing(Store.open(index.folder)) as store:
-        known = store.matches.matches()
+        known = store.catalogue.matches.all()
         ids = {content for one in known for content in (one.first, one.second)}
-        names = {copy.content: copy.relative for copy in store.matches.copies(sorted(ids))}
+        names = {copy.content: copy.relative for copy in store.catalogue.copies.of(sorted(ids))}
     return {frozenset((names[one.first], names[one.second])) for one in known}
 
 
 def forget(index: Index) -> None:
     """As though nothing had been compared."""
-    for table in ("likeness", "compared", "sketch"):
+    for table in ("picture_match", "compared", "sketch"):
         sql(index, f"DELETE FROM {table}")
 
 
@@ -214,12 +214,12 @@ def test_other_rules_compare_everything_anew(index, tmp_path, monkeypatch):
     index.add(library(tmp_path / "archive", originals=3))
     index.duplicates()
     expected = matches(index)
-    sql(index, "UPDATE likeness SET reason = 'by the old rules', score = 0")
+    sql(index, "UPDATE picture_match SET reason = 'by the old rules', score = 0")
     assert index.duplicates().compared == 0
     monkeypatch.setattr(scan, "RULES", scan.RULES + 1)
     assert index.duplicates().compared == 9
     assert matches(index) == expected
-    assert sql(index, "SELECT count(*) FROM likeness WHERE reason = 'by the old rules'") == [(0,)]
+    assert sql(index, "SELECT count(*) FROM picture_match WHERE reason = 'by the old rules'") == [(0,)]
     assert sql(index, "SELECT DISTINCT rules FROM compared UNION SELECT rules FROM sketch") == [(scan.RULES,)]
     assert index.duplicates().compared == 0
 

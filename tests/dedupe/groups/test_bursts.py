@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.catalogue.matches import Copy
+from retrieval.catalogue.copies import Copy
 from retrieval.dedupe.groups.bursts import BURST_GAP_S, are_different_shots, bursts
 
 NOON = datetime(2024, 5, 1, 12, 0, 0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.catalogue.matches import Copy
+from retrieval.catalogue.copies import Copy
 from retrieval.dedupe.groups import keep_rules
 from retrieval.dedupe.groups.files import FindScope, GroupFiles, without_hard_links
 from retrieval.manifest import Manifest, Model

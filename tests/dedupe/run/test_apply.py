@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from catalogues import sql
 from photos import photo
 from removals import Library, group, plan, planned, rows, tree
-from sqlalchemy import text
 
-from retrieval.catalogue import moves
 from retrieval.dedupe.plan.records import Action, Kind, Member
 from retrieval.dedupe.run.apply import apply
 from retrieval.dedupe.run.journal import find_journal, journals
@@ -89,7 +88,7 @@ def test_the_only_copy_that_search_shows_is_masked_and_comes_back(library):
     store = library.store()
     apply(store, plan(group(1, kept, small, kind=Kind.NEAR)), NEAR)
     assert rows(store)[b"small.jpg"][-1] == 0
-    assert store.catalogue.counts().dead == 1
+    assert store.catalogue.photos.counts().dead == 1
     undo(store)
     assert rows(store)[b"small.jpg"][-1] == 1
     store.close()
@@ -674,7 +673,7 @@ def test_what_a_kill_left_is_cleared_up_by_the_next_run_of_another_plan(library,
     def die(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(moves, "went", die)
+    monkeypatch.setattr(store.catalogue.files, "mark_gone", die)
     with pytest.raises(KeyboardInterrupt):
         apply(store, plan(group(1, *pair)))
     monkeypatch.undo()
@@ -692,9 +691,8 @@ def test_the_catalogue_of_a_run_is_sound(library, pair):
     store = library.store()
     for mode in (Mode.MOVE, Mode.HARDLINK):
         apply(store, plan(group(1, *pair)), ApplyOptions(mode))
-        assert store.catalogue.problems() == []
+        assert store.catalogue.integrity.findings() == []
         undo(store)
-        assert store.catalogue.problems() == []
-    with store.database.transaction() as connection:
-        assert connection.execute(text("SELECT count(*) FROM photo")).scalar_one() == 2
+        assert store.catalogue.integrity.findings() == []
+    assert sql(store.folder, "SELECT count(*) FROM photo") == [(2,)]
     store.close()

@@ -173,7 +173,7 @@ def test_a_photo_that_was_indexed_where_it_is_held_comes_back_to_its_row(library
     assert b"small.jpg" not in rows(store)
     undo(store)
     assert rows(store)[b"small.jpg"] == known[b"small.jpg"]
-    assert store.catalogue.problems() == []
+    assert store.catalogue.integrity.findings() == []
     store.close()
 
 

@@ -6,7 +6,7 @@ import pytest
 from catalogues import CAMERAS, FOLDERS, ROOTS, SPECIES, Entry, draw, write
 from sqlalchemy import event
 
-from retrieval.catalogue.filters import EARTH_RADIUS_KM, Criteria, boxes
+from retrieval.catalogue.criteria import EARTH_RADIUS_KM, Criteria, Folder, boxes
 from retrieval.catalogue.photos import ORDERS, Photos
 from retrieval.filters import Near
 
@@ -35,8 +35,8 @@ def satisfies(entry: Entry, criteria: Criteria) -> bool:
             not any(is_in(entry, circle) for circle in criteria.not_near),
             criteria.cameras is None or entry.camera in criteria.cameras,
             entry.camera not in criteria.not_cameras,
-            not criteria.under or any(lies_in(entry, place) for place in criteria.under),
-            not any(lies_in(entry, place) for place in criteria.not_under),
+            not criteria.under or any(lies_in(entry, folder) for folder in criteria.under),
+            not any(lies_in(entry, folder) for folder in criteria.not_under),
             low is None or (entry.probability is not None and entry.probability >= low),
             high is None or (entry.probability is not None and entry.probability <= high),
         )
@@ -59,10 +59,10 @@ def unit(latitude: float, longitude: float) -> np.ndarray:
     return np.array([flat * math.cos(longitude), flat * math.sin(longitude), math.sin(latitude)])
 
 
-def lies_in(entry: Entry, place: tuple[str, str]) -> bool:
+def lies_in(entry: Entry, folder: Folder) -> bool:
     folders = entry.path.split("/")[:-1]
-    wanted = place[1].split("/") if place[1] else []
-    return entry.root == place[0] and folders[: len(wanted)] == wanted
+    wanted = folder.relative.split("/") if folder.relative else []
+    return entry.root == folder.root and folders[: len(wanted)] == wanted
 
 
 def some(chance: random.Random, values: tuple, least: int = 0) -> frozenset:
@@ -70,7 +70,7 @@ def some(chance: random.Random, values: tuple, least: int = 0) -> frozenset:
 
 
 def draw_criteria(chance: random.Random) -> Criteria:
-    places = [(root, folder) for root in (*ROOTS, "never indexed") for folder in FOLDERS]
+    folders = [Folder(root, folder) for root in (*ROOTS, "never indexed") for folder in FOLDERS]
     dates = (
         "2020",
         "2020-12",
@@ -88,8 +88,8 @@ def draw_criteria(chance: random.Random) -> Criteria:
         "until": lambda: chance.choice(dates),
         "near": lambda: tuple(chance.sample(CIRCLES, 2)),
         "not_near": lambda: tuple(chance.sample(CIRCLES, 1)),
-        "under": lambda: tuple(chance.sample(places, 3)),
-        "not_under": lambda: tuple(chance.sample(places, 2)),
+        "under": lambda: tuple(chance.sample(folders, 3)),
+        "not_under": lambda: tuple(chance.sample(folders, 2)),
         "cameras": lambda: some(chance, CAMERAS),
         "not_cameras": lambda: some(chance, CAMERAS),
         "min_probability": lambda: round(chance.random(), 2),
@@ -116,7 +116,7 @@ def test_rows_and_lists_are_those_of_brute_force(drawn, seed):
     assert rows.dtype == np.int64
     assert rows.tolist() == sorted({entry.row for entry in expected})
     assert photos.count(criteria) == len(expected)
-    found = list(photos.photos(criteria))
+    found = list(photos.matching(criteria))
     assert [row[:2] for row in found] == sorted((entry.root, entry.path) for entry in expected)
     for entry in entries:
         if entry.state == "indexed" and entry.row in rows:
@@ -150,8 +150,8 @@ def test_no_criteria_choose_every_present_photo(drawn):
     present = [entry for entry in entries if entry.state == "indexed"]
     assert photos.count(Criteria()) == len(present)
     assert photos.rows(Criteria()).tolist() == sorted({entry.row for entry in present})
-    assert photos.without("date") == sum(entry.taken_at is None for entry in present)
-    assert photos.without("place") == sum(entry.latitude is None for entry in present)
+    assert photos.count_without("date") == sum(entry.taken_at is None for entry in present)
+    assert photos.count_without("place") == sum(entry.latitude is None for entry in present)
     assert photos.species() == sorted(name for name in SPECIES if name)
     assert photos.cameras() == sorted(name for name in CAMERAS if name)
 
@@ -160,7 +160,7 @@ def test_no_criteria_choose_every_present_photo(drawn):
 @pytest.mark.parametrize("order", ORDERS)
 def test_orders(drawn, order, reverse):
     entries, photos = drawn
-    found = list(photos.photos(Criteria(), order=order, reverse=reverse))
+    found = list(photos.matching(Criteria(), order=order, reverse=reverse))
     assert len(found) == sum(entry.state == "indexed" for entry in entries)
     keys = {
         "path": lambda row: (row[0], row[1].encode()),
@@ -171,12 +171,12 @@ def test_orders(drawn, order, reverse):
     values = [keys[order](row) for row in found]
     known = [value for value in values if value is not None]
     assert values == sorted(known, reverse=reverse) + [None] * (len(values) - len(known))
-    assert list(photos.photos(Criteria(), order=order, reverse=reverse, limit=7)) == found[:7]
+    assert list(photos.matching(Criteria(), order=order, reverse=reverse, limit=7)) == found[:7]
 
 
 def test_a_life_list_counts_what_is_there(drawn):
     entries, photos = drawn
-    criteria = Criteria(not_species=frozenset({"Grey heron"}), since="2020-06", under=(("birds", ""),))
+    criteria = Criteria(not_species=frozenset({"Grey heron"}), since="2020-06", under=(Folder("birds"),))
     chosen = [entry for entry in entries if satisfies(entry, criteria) and entry.species]
     found = list(photos.by_species(criteria))
     assert [row[0] for row in found] == sorted({entry.species for entry in chosen})
@@ -216,12 +216,12 @@ def test_each_condition_is_answered_by_its_index_alone(drawn, criteria, index):
 
 def test_folders_and_photos_of_rows_are_found_by_their_indices(drawn):
     _, photos = drawn
-    plans = explain(photos, lambda: photos.rows(Criteria(under=(("birds", "2020"),))))
+    plans = explain(photos, lambda: photos.rows(Criteria(under=(Folder("birds", "2020"),))))
     assert any("(root_id=? AND path>? AND path<?)" in plan for plan in plans)
-    plans = explain(photos, lambda: list(photos.photos(Criteria(species=frozenset({"Black kite"})))))
+    plans = explain(photos, lambda: list(photos.matching(Criteria(species=frozenset({"Black kite"})))))
     assert any(plan.startswith("SEARCH content") and "(vector_row=?)" in plan for plan in plans)
     assert any("photo_content" in plan for plan in plans)
-    plans = explain(photos, lambda: list(photos.photos(Criteria(), limit=3)))
+    plans = explain(photos, lambda: list(photos.matching(Criteria(), limit=3)))
     assert not any("TEMP B-TREE" in plan for plan in plans)  # nothing is sorted: the first comes at once
 
 

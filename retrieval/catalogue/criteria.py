@@ -1,32 +1,45 @@
 """Which vector rows satisfy a filter: each condition is answered by one index alone, and NumPy puts them together.
 
-That is what keeps any combination fast: asked for all conditions at once, SQLite would follow one index and look up
+That is what keeps any combination fast: asked for all conditions at once, a database follows one index and looks up
 every row of it in the table for the others. Which labels, cameras and folders are meant has been settled before.
 """
 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, false, func, not_, or_, select, type_coerce
 
-from retrieval.catalogue.reader import DEAD, below, count_vectors, unsorted_numbers
+from retrieval.catalogue.conditions import DEAD, HAS_VECTOR, below
+from retrieval.catalogue.contents import count_vectors
+from retrieval.catalogue.dialect import Dialect
 from retrieval.catalogue.tables import ContentTable, PhotoTable, RootTable
 from retrieval.filters import Near
 from retrieval.records import Rows
 
 EARTH_RADIUS_KM = 6371.0088  # the mean radius of WGS 84 (IUGG)
 
-Place = tuple[str, str]  # name of a root, and a folder in it; "" for all of it
 Condition = ColumnElement[bool]
 Mask = NDArray[np.bool_]  # (vectors,)
 
 
+class Folder(NamedTuple):
+    """A folder of the archive, with all that is in it."""
+
+    root: str  # name
+    relative: str = ""  # "/" between the parts; "" for the whole root
+
+    def holds(self, root: str, relative: str) -> bool:
+        """Tell whether a file lies in it."""
+        return root == self.root and (not self.relative or relative.startswith(f"{self.relative}/"))
+
+
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """A filter in the catalogue's own terms: whole labels and cameras, folders of roots. None asks for nothing."""
+    """A filter in the catalogue's own terms: whole labels and cameras, folders of roots. None sets no condition."""
 
     species: frozenset[str] | None = None
     not_species: frozenset[str] = frozenset()
@@ -34,57 +47,58 @@ class Criteria:
     until: str | None = None
     near: tuple[Near, ...] = ()
     not_near: tuple[Near, ...] = ()
-    under: tuple[Place, ...] = ()
-    not_under: tuple[Place, ...] = ()
+    under: tuple[Folder, ...] = ()
+    not_under: tuple[Folder, ...] = ()
     cameras: frozenset[str] | None = None
     not_cameras: frozenset[str] = frozenset()
     min_probability: float | None = None
     max_probability: float | None = None
 
     def admits(self, root: str, relative: str) -> bool:
-        """Tell whether a file lies where the photos are to lie; of several with the same bytes some may not."""
-        inside = not self.under or any(_holds(place, root, relative) for place in self.under)
-        return inside and not any(_holds(place, root, relative) for place in self.not_under)
+        """Tell whether a file lies in the right folders: of several files with the same bytes, some may not."""
+        inside = not self.under or any(folder.holds(root, relative) for folder in self.under)
+        return inside and not any(folder.holds(root, relative) for folder in self.not_under)
 
-    def lies(self) -> list[Condition]:
-        """The same as conditions on a photo."""
-        wanted = [or_(*(_lies_in(place) for place in self.under))] if self.under else []
-        return [*wanted, *(_lies_outside(place) for place in self.not_under)]
-
-
-def matching_rows(connection: Connection, criteria: Criteria) -> Rows:
-    """Return the rows that a present photo has which satisfies the criteria, ascending: (n,) int64, read-only."""
-    total = count_vectors(connection)
-    kept = ~_mask(connection, [DEAD], total)
-    for alternatives in _wanted(criteria):
-        kept &= _mask(connection, alternatives, total)
-    for alternatives in _unwanted(criteria):
-        kept &= ~_mask(connection, alternatives, total)
-    if criteria.under or criteria.not_under:
-        kept &= _marked(connection, _rows_of_photos(criteria), total)
-    rows = np.flatnonzero(kept)
-    rows.flags.writeable = False
-    return rows
+    def on_photos(self) -> list[Condition]:
+        """Return the same as conditions on a photo."""
+        wanted = [or_(*(_lies_in(folder) for folder in self.under))] if self.under else []
+        return [*wanted, *(_lies_outside(folder) for folder in self.not_under)]
 
 
-def rows_of_species(connection: Connection, species: Iterable[str]) -> Rows:
-    """Return the rows of these labels, dead ones too, ascending: (n,) int64."""
-    condition = ContentTable.species.in_(sorted(species))
-    return np.flatnonzero(_mask(connection, [condition], count_vectors(connection)))
+class MatchingRows:
+    """Finds vector rows by criteria, in one transaction."""
 
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._total = count_vectors(connection)
 
-def _mask(connection: Connection, alternatives: Iterable[Condition], total: int) -> Mask:
-    """Which rows satisfy any of some conditions on contents; a query each, so that each takes its index."""
-    has_vector = ContentTable.vector_row.is_not(None)
-    queries = (select(ContentTable.vector_row).where(has_vector, condition) for condition in alternatives)
-    return _marked(connection, queries, total)
+    def of(self, criteria: Criteria) -> Rows:
+        """Return the rows that a present photo has which satisfies the criteria, ascending: (n,) int64, read-only."""
+        kept = ~self._mask([DEAD])
+        for alternatives in _wanted(criteria):
+            kept &= self._mask(alternatives)
+        for alternatives in _unwanted(criteria):
+            kept &= ~self._mask(alternatives)
+        if criteria.under or criteria.not_under:
+            kept &= self._marked(_rows_of_photos(criteria))
+        rows = np.flatnonzero(kept)
+        rows.flags.writeable = False
+        return rows
 
+    def of_species(self, species: Iterable[str]) -> Rows:
+        """Return the rows of these labels, dead ones too, ascending: (n,) int64."""
+        return np.flatnonzero(self._mask([ContentTable.species.in_(sorted(species))]))
 
-def _marked(connection: Connection, queries: Iterable[Select[int | None]], total: int) -> Mask:
-    mask = np.zeros(total, dtype=np.bool_)
-    for query in queries:
-        mask[unsorted_numbers(connection, query)] = True
-    return mask
+    def _mask(self, alternatives: Iterable[Condition]) -> Mask:
+        """Which rows satisfy any of some conditions on contents; a query each, so that each takes its index."""
+        return self._marked(select(ContentTable.vector_row).where(HAS_VECTOR, condition) for condition in alternatives)
+
+    def _marked(self, queries: Iterable[Select[int | None]]) -> Mask:
+        mask = np.zeros(self._total, dtype=np.bool_)
+        for query in queries:
+            mask[self._dialect.numbers(self._connection, query)] = True
+        return mask
 
 
 def _wanted(criteria: Criteria) -> Iterator[list[Condition]]:
@@ -158,29 +172,24 @@ def boxes(circle: Near) -> list[tuple[float, float, float, float]]:
 
 
 def _rows_of_photos(criteria: Criteria) -> Iterator[Select[int | None]]:
-    """Rows of the photos that lie where they are to lie; a query for each folder."""
+    """Queries for the rows of photos in the folders that are wanted, one for each."""
     query = (
         select(ContentTable.vector_row)
         .join_from(PhotoTable, ContentTable, ContentTable.id == PhotoTable.content_id)
-        .where(PhotoTable.state == "indexed", ContentTable.vector_row.is_not(None))
-        .where(*(_lies_outside(place) for place in criteria.not_under))
+        .where(PhotoTable.state == "indexed", HAS_VECTOR)
+        .where(*(_lies_outside(folder) for folder in criteria.not_under))
     )
     if not criteria.under:
         yield query
-    for place in criteria.under:
-        yield query.where(_lies_in(place))
+    for folder in criteria.under:
+        yield query.where(_lies_in(folder))
 
 
-def _lies_in(place: Place) -> Condition:
-    root, folder = place
-    its_id = select(RootTable.id).where(RootTable.name == root).scalar_subquery()
-    return and_(PhotoTable.root_id == its_id, *below(folder))
+def _lies_in(folder: Folder) -> Condition:
+    its_id = select(RootTable.id).where(RootTable.name == folder.root).scalar_subquery()
+    return and_(PhotoTable.root_id == its_id, *below(folder.relative))
 
 
-def _lies_outside(place: Place) -> Condition:
+def _lies_outside(folder: Folder) -> Condition:
     """Of a root that was never indexed, which has no id, `_lies_in` is unknown rather than false."""
-    return not_(func.coalesce(_lies_in(place), false()))
-
-
-def _holds(place: Place, root: str, relative: str) -> bool:
-    return root == place[0] and (not place[1] or relative.startswith(f"{place[1]}/"))
+    return not_(func.coalesce(_lies_in(folder), false()))

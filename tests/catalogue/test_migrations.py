@@ -5,7 +5,7 @@ from sqlalchemy import inspect
 
 from retrieval.catalogue.database import Database
 from retrieval.catalogue.migrations import STEPS, migrate, pending
-from retrieval.catalogue.tables import Base, SeenTable
+from retrieval.catalogue.tables import Base, ListedTable
 from retrieval.errors import IndexFormatError
 
 
@@ -21,7 +21,7 @@ def test_tables_declare_what_migrations_create(database):
     with database.transaction() as connection:
         inspector = inspect(connection)
         for table in Base.metadata.sorted_tables:
-            if table.name == SeenTable.__tablename__:
+            if table.name == ListedTable.__tablename__:
                 continue
             found = {column["name"]: column for column in inspector.get_columns(table.name)}
             assert set(found) == set(table.columns.keys())
@@ -29,7 +29,7 @@ def test_tables_declare_what_migrations_create(database):
                 ours, theirs = column.type.compile(connection.dialect), str(found[column.name]["type"])
                 assert ours == theirs, f"{table.name}.{column.name}"
                 assert found[column.name]["nullable"] == column.nullable or column.primary_key
-        assert set(inspector.get_table_names()) == set(Base.metadata.tables) - {"seen"} | {"migration"}
+        assert set(inspector.get_table_names()) == set(Base.metadata.tables) - {"listed"} | {"migration"}
 
 
 def test_migrating_twice_does_nothing(database):
@@ -70,8 +70,7 @@ def test_readers_see_one_snapshot_while_a_writer_commits(database):
 
 def test_a_read_only_folder_can_be_read(database, tmp_path):
     database.close()
-    copy = Database(database.path)
-    copy.writable = False  # as on a disk mounted read-only; a test may run as root, whom no permission stops
+    copy = Database(database.path, writable=False)  # a test may run as root, whom no permission stops
     with copy.transaction() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM photo").scalar_one() == 0
     copy.close()
