@@ -155,12 +155,11 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
         return _connect(path, "immutable=1")
     if shared.exists():
         return _connect(path, "mode=ro")
-    connection = _connect(path, f"mode=ro&vfs={_NO_LOCKS}")
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    return connection
+    return _connect(path, f"mode=ro&vfs={_NO_LOCKS}", first="PRAGMA locking_mode = EXCLUSIVE")
 
 
-def _connect(path: Path, uri: str = "") -> sqlite3.Connection:
+def _connect(path: Path, uri: str = "", *, first: str = "") -> sqlite3.Connection:
+    """`first` is executed before anything that reads the file: a log is opened once, in one way."""
     # Transactions are begun by the engine, and connections go from thread to thread.
     options: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None}
     connection: sqlite3.Connection
@@ -168,7 +167,8 @@ def _connect(path: Path, uri: str = "") -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{uri}", uri=True, **options)
     else:
         connection = sqlite3.connect(path, **options)
-    connection.execute("PRAGMA foreign_keys = ON")
+    for pragma in filter(None, (first, "PRAGMA foreign_keys = ON")):
+        connection.execute(pragma)
     connection.execute("PRAGMA cache_size = -65536")
     _add_mathematics(connection)
     return connection
