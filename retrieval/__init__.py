@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from retrieval.embed import Embedder
+    from retrieval.embed.embedder import Embedder
     from retrieval.errors import RetrievalError
     from retrieval.filters import Filter
     from retrieval.index import Index
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Index": "retrieval.index",
-    "Embedder": "retrieval.embed",
+    "Embedder": "retrieval.embed.embedder",
     "Answer": "retrieval.records",
     "Hit": "retrieval.records",
     "Prediction": "retrieval.records",

@@ -1,32 +1,68 @@
-"""Index: built vectors and the photos they stand for. The library's main noun; the command line is a coat over it."""
+"""Index: the one door to everything that can be done with an archive's photos. Command line and pages use nothing else.
+
+Every method is bound to a function of the package that does the work, and takes paths as text or as path objects. The
+records that methods take and return can be imported from here.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
-from retrieval.answer import Question, answer
-from retrieval.archive import check_root
 from retrieval.catalogue.photos import Order
-from retrieval.choose import criteria
-from retrieval.dedupe.find import Findings, FindOptions, find
-from retrieval.dedupe.ignore import ignore, ignored
-from retrieval.embed import Embedder
-from retrieval.engines import choice
-from retrieval.errors import FailureKind, ModelMismatchError
+from retrieval.dedupe.groups.find import Findings, FindOptions, find
+from retrieval.dedupe.groups.ignore import ignore, ignored
+from retrieval.embed.embedder import Embedder
+from retrieval.embed.prepare import Image
+from retrieval.engines.openvino import calibrated
+from retrieval.engines.openvino.calibrated import INT8
+from retrieval.errors import ModelMismatchError, Remedy
 from retrieval.filters import Filter
-from retrieval.lock import writing
-from retrieval.manifest import Calibration, Manifest, Model, has_manifest
+from retrieval.indexing.settings import optimise, relocate
+from retrieval.indexing.status import Status, failures, status
+from retrieval.indexing.update import Options, update
+from retrieval.indexing.verify import Problem, Verification, verify
+from retrieval.manifest import Calibration, Model, has_manifest
 from retrieval.models import zoo
 from retrieval.models.known import AUTO
-from retrieval.prepare import Image
-from retrieval.records import Answer, Counts, Failure, ListedPhoto, ListedSpecies, Progress, Report
-from retrieval.search.measurement import Measurement
+from retrieval.query import photo_lists
+from retrieval.query.answer import answer
+from retrieval.query.photo_lists import thumbnail
+from retrieval.query.question import Question, QuestionOptions
+from retrieval.records import Answer, Failure, ListedPhoto, ListedSpecies, PathInput, Progress, Report
+from retrieval.search.measurement import Measurement, Point
 from retrieval.search.status import IvfStatus
 from retrieval.store import Store
-from retrieval.update import Options, optimise, update
-from retrieval.verify import Verification, verify
+
+if TYPE_CHECKING:  # loaded by the methods that change files
+    from retrieval.dedupe.plan.records import Plan
+    from retrieval.dedupe.run.records import ApplyOptions
+    from retrieval.dedupe.run.report import RunReport, RunSummary
+
+__all__ = [
+    "Calibration",
+    "EmbedderOptions",
+    "FindOptions",
+    "Findings",
+    "Index",
+    "IvfStatus",
+    "Measurement",
+    "Model",
+    "Order",
+    "Point",
+    "Problem",
+    "Question",
+    "QuestionOptions",
+    "Status",
+    "Verification",
+]
+
+Listener = Callable[[Progress], None]
+
+
+def _silent(_progress: Progress) -> None:
+    pass
 
 
 class EmbedderOptions(TypedDict, total=False):
@@ -42,26 +78,11 @@ class EmbedderOptions(TypedDict, total=False):
     notify: Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Where an index stands."""
-
-    folder: Path
-    model: Model
-    created_at: str
-    roots: dict[str, Path]
-    counts: Counts
-    size_bytes: dict[str, int]  # by file name
-    search: IvfStatus
-    failures: dict[str, int]  # by kind of reason
-    calibration: Calibration | None  # of an index in int8 that has photos
-
-
 class Index:
     """One index on disk. Readers never wait; one process writes at a time.
 
     Make one with `Index.create`, open it with `Index.open`; both take the Embedder's options. Use it as a context
-    manager, or close it. Every method raises RetrievalError, its message saying what to do.
+    manager, or close it. Every method raises RetrievalError, which says what happened and carries what to do about it.
     """
 
     def __init__(self, store: Store, embedder: Embedder) -> None:
@@ -69,23 +90,27 @@ class Index:
         self.embedder = embedder
 
     @classmethod
-    def create(cls, folder: Path | str, *, model: str = AUTO, **options: Unpack[EmbedderOptions]) -> "Index":
+    def create(cls, folder: PathInput, *, model: str = AUTO, **options: Unpack[EmbedderOptions]) -> "Index":
         """Make an empty index for a model: a known name, hf://owner/repository, or a checkpoint file.
 
-        With `precision` "int8" its network is calibrated on the first photos that are added.
+        With `precision` "int8" its network is calibrated on the first photos that are added. Raises IndexProblem where
+        there is an index already or none can be made, ModelError for a model that cannot be had.
         """
-        if options.get("precision") == choice.INT8:
-            choice.require_int8(options.get("engine", "auto"), options.get("device", "auto"))
+        if options.get("precision") == INT8:
+            calibrated.require(options.get("engine", "auto"), options.get("device", "auto"))
             plain: EmbedderOptions = {**options, "engine": "openvino", "device": "cpu", "precision": "fp32"}
             exact = Embedder(model, **plain)
-            Store.create(Path(folder), replace(exact.model, precision=choice.INT8), exact.head).close()
+            Store.create(Path(folder), replace(exact.model, precision=INT8), exact.head).close()
             return cls.open(folder, **options)
         embedder = Embedder(model, **options)
         return cls(Store.create(Path(folder), embedder.model, embedder.head), embedder)
 
     @classmethod
-    def open(cls, folder: Path | str, *, model: str | None = None, **options: Unpack[EmbedderOptions]) -> "Index":
-        """Open an index. `model` says where its weights are now, if not where they were; others are refused."""
+    def open(cls, folder: PathInput, *, model: str | None = None, **options: Unpack[EmbedderOptions]) -> "Index":
+        """Open an index. `model` says where its weights are now, if they were moved; others are refused.
+
+        Raises IndexNotFoundError, IndexFormatError or ModelMismatchError.
+        """
         store = Store.open(Path(folder))
         expected = store.manifest.model
         if model == AUTO:  # an index keeps its model
@@ -95,13 +120,19 @@ class Index:
         precision = options.get("precision", "auto")
         if precision not in ("auto", expected.precision):
             raise ModelMismatchError(
-                f"{store.folder} was made with precision {expected.precision}, not {precision}: precisions do not mix; "
-                "choose another folder with --index"
+                f"{store.folder} was made with precision {expected.precision}, not {precision}, and precisions do not "
+                "mix",
+                Remedy.OTHER_INDEX_FOLDER,
             )
-        return cls(store, Embedder(model or expected.source, expected=expected, kept=store.kept, **options))
+        return cls(
+            store,
+            Embedder(
+                model or expected.source, expected=expected, calibrated_network=store.calibrated_network, **options
+            ),
+        )
 
     @staticmethod
-    def exists(folder: Path | str) -> bool:
+    def exists(folder: PathInput) -> bool:
         """Tell whether a folder is, or claims to be, an index."""
         return has_manifest(Path(folder))
 
@@ -122,153 +153,150 @@ class Index:
 
     def add(
         self,
-        *paths: Path | str,
+        *paths: PathInput,
         exclude: Collection[str] = (),
         retry: Collection[str] = (),
         allow_empty: bool = False,
         memory_bytes: int | None = None,
-        progress: Callable[[Progress], None] = lambda _progress: None,
+        progress: Listener = _silent,
     ) -> Report:
         """Bring the index up to date with folders, or with all of its roots if none are given.
 
         Only new and changed files are read. `exclude` has glob patterns; `retry` names kinds of failures to try again;
         `allow_empty` says that a root without photos was emptied on purpose; `memory_bytes` is what `optimise` takes.
-        `progress` may raise Interrupted to stop: what is done is kept. Raises ArchiveError, before anything is changed,
-        for a folder that is missing or empty.
+        `progress` may raise Interrupted to stop; what is done is kept. Raises ArchiveError, before anything is changed,
+        for a folder that is missing or empty, IndexLockedError while another process writes.
         """
         options = Options(exclude, retry, allow_empty, memory_bytes, progress)
         return update(self._store, self.embedder, [Path(path) for path in paths], options)
 
-    def query(
-        self,
-        image: Image,
-        k: int = 20,
-        *,
-        min_score: float | None = None,
-        top: int = 5,
-        hide_duplicates: bool = False,
-        filter: Filter | None = None,
-        other_species: bool = False,
-    ) -> Answer:
-        """Find the `k` nearest photos of an image, and its `top` most probable species.
+    def query(self, image: Image, k: int = 20, **options: Unpack[QuestionOptions]) -> Answer:
+        """Find the `k` photos nearest to an image, and its `top` most probable species (5 unless said otherwise).
 
         An image is a path, the bytes of a file, a PIL image, or an array of uint8: (height, width, 3) RGB or
-        (height, width) grey. One that cannot be read gives an answer with its `failure`. `hide_duplicates` leaves one
-        hit of each near-identical cluster, bursts included; see distinct. `filter` says among which photos to look;
-        `other_species` leaves out those of the image's own species: what looks like it, but is something else.
-        """
-        question = Question(k, min_score, top, hide_duplicates, filter, other_species)
-        return next(answer(self._store, self.embedder, [image], question))
+        (height, width) grey. One that cannot be read gives an answer with its `failure`.
 
-    def query_many(
-        self,
-        images: Iterable[Image],
-        k: int = 20,
-        *,
-        min_score: float | None = None,
-        top: int = 5,
-        hide_duplicates: bool = False,
-        filter: Filter | None = None,
-        other_species: bool = False,
-    ) -> Iterator[Answer]:
-        """Do the same for any number of images, in order: taken a batch at a time, answered as each is done."""
-        question = Question(k, min_score, top, hide_duplicates, filter, other_species)
+        `min_score` leaves out photos of a lower cosine similarity (-1 to 1). `hide_duplicates` leaves one hit of each
+        near-identical cluster, bursts included. `filter` selects the photos to search. `other_species` leaves out those
+        of the image's own species: what looks like it, but is something else. Raises QueryError for numbers that make
+        no sense and for a filter that names what the index does not know.
+        """
+        return next(self.ask([image], Question(k, **options)))
+
+    def query_many(self, images: Iterable[Image], k: int = 20, **options: Unpack[QuestionOptions]) -> Iterator[Answer]:
+        """Answer any number of images in order, a batch at a time, with the options of `query`."""
+        return self.ask(images, Question(k, **options))
+
+    def ask(self, images: Iterable[Image], question: Question) -> Iterator[Answer]:
+        """Do what `query_many` does, with its options in one record."""
         return answer(self._store, self.embedder, images, question)
 
     def photos(
         self, filter: Filter | None = None, *, order: Order = "path", reverse: bool = False, limit: int | None = None
     ) -> Iterator[ListedPhoto]:
-        """Return the indexed photos that a filter chooses, or all of them, as they are read.
+        """Return the indexed photos that a filter selects, or all of them, as they are read.
 
-        By date they begin with the oldest, by probability with the highest; `reverse` turns that round.
+        By date the oldest come first, by probability the highest; `reverse` turns that round. Raises QueryError for a
+        filter that names what the index does not know.
         """
-        chosen, place = criteria(self._store, filter or Filter()), self._store.manifest.path_of
-        found = self._store.photos.photos(chosen, order=order, reverse=reverse, limit=limit)
-        return (ListedPhoto(place(root, relative), *facts) for root, relative, *facts in found)
+        return photo_lists.photos(self._store, filter, order=order, reverse=reverse, limit=limit)
 
     def species(self, filter: Filter | None = None) -> list[ListedSpecies]:
-        """Return what there is of each species among the photos that a filter chooses, by name: a life list."""
-        chosen, place = criteria(self._store, filter or Filter()), self._store.manifest.path_of
-        found = self._store.photos.by_species(chosen)
-        return [
-            ListedSpecies(species, photos, days, first, last, best, place(root, relative))
-            for species, photos, days, first, last, best, root, relative in found
-        ]
+        """Return what there is of each species among the photos that a filter selects, by name: a life list."""
+        return photo_lists.species(self._store, filter)
 
     def count(self, filter: Filter | None = None) -> int:
-        """Count the indexed photos that a filter chooses, or all of them."""
-        return self._store.photos.count(criteria(self._store, filter or Filter()))
+        """Count the indexed photos that a filter selects, or all of them."""
+        return photo_lists.count(self._store, filter)
 
     def without(self, what: Literal["date", "place"]) -> int:
-        """Count the indexed photos whose date or place is not known: filters by it never choose them."""
-        return self._store.photos.without(what)
+        """Count the indexed photos whose date or place is unknown: filters by it never select them."""
+        return photo_lists.without(self._store, what)
 
     def optimise(self, *, recall: float | None = None, memory_bytes: int | None = None) -> Measurement | None:
-        """Make the search index anew for a recall (0 to 1, of the 20 nearest) and a bound on the memory it holds.
+        """Rebuild the search index for a recall (0 to 1, of the 20 nearest) and a limit on the memory it holds.
 
         Both are kept for later runs; what is None stays as it was. Returns what was measured, None where there are no
-        photos.
+        photos. Raises IndexLockedError while another process writes.
         """
-        with writing(self.folder):
-            return optimise(self._store, recall, memory_bytes)
+        return optimise(self._store, recall, memory_bytes)
 
     def status(self) -> Status:
-        """Count what the index has."""
-        store = self._store
-        counts = store.catalogue.counts()
-        return Status(
-            folder=store.folder,
-            model=store.manifest.model,
-            created_at=store.manifest.created_at,
-            roots=self.roots,
-            counts=counts,
-            size_bytes=store.size_bytes(),
-            search=store.neighbours.status(counts.vectors),
-            failures=store.catalogue.failures_by_kind(),
-            calibration=store.manifest.calibration,
-        )
+        """Count what the index holds."""
+        return status(self._store)
 
     def failures(self) -> Iterator[Failure]:
-        """Yield the photos that could not be read, with the reason."""
-        for root, relative, kind, reason in self._store.catalogue.failures():
-            yield Failure(self._store.manifest.path_of(root, relative), cast(FailureKind, kind), reason)
+        """Yield the photos that could not be read, with the reasons."""
+        return failures(self._store)
 
-    def duplicates(
-        self,
-        options: FindOptions | None = None,
-        *,
-        progress: Callable[[Progress], None] = lambda _progress: None,
-    ) -> Findings:
-        """Find duplicates, bursts and RAW twins; writes nothing outside the index folder. See dedupe.find."""
+    def duplicates(self, options: FindOptions | None = None, *, progress: Listener = _silent) -> Findings:
+        """Find duplicates, bursts and RAW twins; writes nothing outside the index folder.
+
+        What is new in the index is compared with everything; what was found before is remembered. `progress` may raise
+        Interrupted to stop; what was compared is kept. Raises QueryError for an unknown rule, or a filter that names
+        what the index does not know; IndexLockedError while another process writes.
+        """
         return find(self._store, options or FindOptions(workers=self.embedder.workers), progress)
 
-    def ignore(self, photos: Sequence[Path], *, take_back: bool = False) -> int:
-        """Remember that photos are no duplicates of each other, or take that back; return how many pairs changed."""
+    def apply(
+        self, plan: "Plan | PathInput", options: "ApplyOptions | None" = None, *, progress: Listener = _silent
+    ) -> "RunReport":
+        """Carry out a plan, or the file of one: by default exact copies move to a hidden folder in their root.
+
+        Every file and its keeper are read again just before; what has changed is skipped and reported. `progress` may
+        raise Interrupted to stop between two shots; the same call resumes. Raises PlanError, before anything is
+        changed, for an invalid plan; RunError where a disk is missing or the journal cannot be written;
+        IndexLockedError while another process writes.
+        """
+        from retrieval.dedupe.run.apply import DEFAULT_OPTIONS, apply
+
+        return apply(self._store, plan, options or DEFAULT_OPTIONS, progress)
+
+    def undo(self, run: str | None = None, *, dry_run: bool = False, progress: Listener = _silent) -> "RunReport":
+        """Put back the files of a run, by default the last; returns what was put back, and what was left and why.
+
+        May be interrupted and repeated. Raises RunError for an unknown run or one whose journal cannot be read or
+        written, IndexLockedError while another process writes.
+        """
+        from retrieval.dedupe.run.undo import undo
+
+        return undo(self._store, run, dry_run=dry_run, progress=progress)
+
+    def runs(self) -> "Iterator[RunSummary]":
+        """Yield the runs of `apply`, the oldest first."""
+        from retrieval.dedupe.run.undo import runs
+
+        return runs(self._store)
+
+    def ignore(self, photos: Sequence[PathInput], *, take_back: bool = False) -> int:
+        """Remember that photos are not duplicates of each other, or take that back; return how many pairs changed.
+
+        Raises DedupeError for a file that cannot be read, or two with the same bytes.
+        """
         return ignore(self._store, photos, take_back=take_back)
 
     def ignored(self) -> Iterable[tuple[list[Path], list[Path]]]:
-        """Yield the pairs that are no duplicates: for each photo its files now."""
+        """Yield the pairs that are not duplicates: for each photo the files that have its content now."""
         return ignored(self._store)
 
-    def thumbnail(self, path: Path) -> bytes | None:
+    def thumbnail(self, path: PathInput) -> bytes | None:
         """Return a small JPEG of an indexed photo, made when it was indexed; None where there is none."""
-        found = self._store.manifest.locate(path)
-        return self._store.likenesses.thumbnail(*found) if found else None
+        return thumbnail(self._store, path)
 
-    def verify(
-        self,
-        *,
-        hashes: bool = False,
-        repair: bool = False,
-        progress: Callable[[Progress], None] = lambda _progress: None,
-    ) -> Verification:
-        """Hold the truth against itself; `hashes` reads every file, `repair` mends what can be derived."""
+    def verify(self, *, hashes: bool = False, repair: bool = False, progress: Listener = _silent) -> Verification:
+        """Check the index against itself; `hashes` reads every photo too, `repair` rebuilds what can be derived.
+
+        `progress` may raise Interrupted to stop. Raises IndexLockedError while another process writes.
+        """
         return verify(self._store, hashes=hashes, repair=repair, progress=progress)
 
-    def relocate(self, root: str, path: Path | str) -> None:
-        """Say where a root is mounted now."""
-        with writing(self.folder):
-            self._store.save(Manifest.read(self.folder).relocated(root, check_root(Path(path))))
+    def relocate(self, root: str, path: PathInput) -> None:
+        """Set where a root is mounted now.
+
+        Raises IndexFormatError for an unknown root, ArchiveError for a folder that is missing or empty,
+        IndexLockedError while another process writes.
+        """
+        relocate(self._store, root, path)
 
     def close(self) -> None:
         """Close the files."""
@@ -286,5 +314,6 @@ def _refuse_other_weights(store: Store, model: str) -> None:
     if weights.sha256 != expected.sha256:
         raise ModelMismatchError(
             f"{store.folder} was made with {expected.name} (sha256 {expected.sha256[:12]}...), not with {weights.name} "
-            f"(sha256 {weights.sha256[:12]}...): models do not mix; choose another folder with --index"
+            f"(sha256 {weights.sha256[:12]}...), and models do not mix",
+            Remedy.OTHER_INDEX_FOLDER,
         )

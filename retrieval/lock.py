@@ -1,4 +1,4 @@
-"""One writer at a time: a lock that the operating system drops with its process, and a note of who holds it."""
+"""One writer at a time: a lock that the operating system releases with its process, and a note of who holds it."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from retrieval.errors import IndexLockedError
+from retrieval.errors import IndexLockedError, Remedy
 
 LOCK_NAME = "writer.lock"
 OWNER_NAME = "writer.json"  # apart from the lock: taking a lock may empty its file
@@ -25,7 +25,7 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise IndexLockedError(f"{folder} is being written by {_owner(folder)}: wait for it, then run again") from error
+        raise IndexLockedError(f"{folder} is being written by {_owner(folder)}", Remedy.WAIT) from error
     try:
         _sign(folder)
         yield
@@ -42,7 +42,7 @@ def _sign(folder: Path) -> None:
         "command": " ".join(sys.argv[:3]),
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
-    with contextlib.suppress(OSError):  # a full disk is no reason not to verify; then the owner goes unnamed
+    with contextlib.suppress(OSError):  # a full disk must not stop `verify`; the owner then stays unnamed
         (folder / OWNER_NAME).write_text(json.dumps(owner), encoding="utf-8")
 
 
@@ -50,5 +50,5 @@ def _owner(folder: Path) -> str:
     try:
         owner = json.loads((folder / OWNER_NAME).read_text(encoding="utf-8"))
         return f"process {owner['pid']} on {owner['host']} since {owner['since']} ({owner['command']})"
-    except (OSError, ValueError, KeyError, TypeError):  # it is about to sign, or about to leave
+    except (OSError, ValueError, KeyError, TypeError):  # it has not signed yet, or is just leaving
         return "another process"

@@ -1,4 +1,4 @@
-"""index.json: what an index was made with, and where its archive folders are mounted. Small enough to edit by hand."""
+"""index.json: what an index was made with, and where its archive folders are mounted. Can be edited by hand."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.durable import replacing
-from retrieval.errors import IndexFormatError, IndexNotFoundError
+from retrieval.errors import IndexFormatError, IndexNotFoundError, Remedy
 
 MANIFEST_NAME = "index.json"
 FORMAT = 1
@@ -55,29 +55,25 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Read index.json; raise IndexNotFoundError without one, IndexFormatError for what is not ours."""
+        """Read index.json; raise IndexNotFoundError without one, IndexFormatError for an invalid one."""
         path = folder / MANIFEST_NAME
         try:
             document = json.loads(path.read_bytes())
         except FileNotFoundError as error:
-            raise IndexNotFoundError(
-                f"there is no index in {folder}: make one with `retrieval index FOLDER`"
-            ) from error
+            raise IndexNotFoundError(f"there is no index in {folder}", Remedy.MAKE_INDEX) from error
         except OSError as error:
-            raise IndexNotFoundError(f"{path} cannot be read: {error.strerror}") from error
+            raise IndexNotFoundError(f"{path} cannot be read ({error.strerror})", Remedy.PERMISSIONS) from error
         except ValueError as error:
-            raise IndexFormatError(f"{path} is not valid JSON ({error}): restore it from a backup") from error
+            raise IndexFormatError(f"{path} is not valid JSON ({error})", Remedy.RESTORE) from error
         return cls._parse(document, path)
 
     @classmethod
     def _parse(cls, document: Any, path: Path) -> "Manifest":
         version = document.get("format") if isinstance(document, dict) else None
         if not isinstance(version, int):
-            raise IndexFormatError(f"{path} is no index of this program: choose another folder with --index")
+            raise IndexFormatError(f"{path} is not from this program", Remedy.OTHER_INDEX_FOLDER)
         if version > FORMAT:
-            raise IndexFormatError(
-                f"{path} has format {version}, this version reads up to {FORMAT}: upgrade retrieval to open it"
-            )
+            raise IndexFormatError(f"{path} has format {version}, this version reads up to {FORMAT}", Remedy.UPGRADE)
         try:
             model = Model(**document["model"])
             roots = {str(name): Path(root) for name, root in document["roots"].items()}
@@ -85,11 +81,9 @@ class Manifest:
             calibration = Calibration(**document["calibration"]) if "calibration" in document else None
             _check_types(model)
         except (KeyError, TypeError, AttributeError) as error:
-            raise IndexFormatError(f"{path} is incomplete ({error}): restore it from a backup") from error
+            raise IndexFormatError(f"{path} is incomplete ({error})", Remedy.RESTORE) from error
         if transform != TRANSFORM:
-            raise IndexFormatError(
-                f"{path} was made with another way of preparing photos: upgrade retrieval, or index into a new folder"
-            )
+            raise IndexFormatError(f"{path} was made with photos prepared in another way", Remedy.UPGRADE_OR_NEW_INDEX)
         return cls(model, roots, created_at, calibration)
 
     def write(self, folder: Path) -> None:
@@ -115,9 +109,9 @@ class Manifest:
         return replace(self, roots={**self.roots, name: path})
 
     def relocated(self, name: str, path: Path) -> "Manifest":
-        """Say where an archive folder is mounted now."""
+        """Set where an archive folder is mounted now; raise IndexFormatError for an unknown name."""
         if name not in self.roots:
-            raise IndexFormatError(f"this index has no root {name!r}; it has: {', '.join(self.roots) or 'none'}")
+            raise IndexFormatError(f"this index has no root {name!r}; its roots are: {', '.join(self.roots) or 'none'}")
         return replace(self, roots={**self.roots, name: path})
 
     def locate(self, path: Path) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """Frozen dataclasses that cross module borders. Plain values only: no handles, no lazy fields, no torch."""
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from retrieval.errors import FailureKind
 
 Vectors = NDArray[np.float32]  # (n, d), unit length
 Rows = NDArray[np.int64]  # (n,), row numbers of vectors.f16
+PathInput = str | os.PathLike[str]  # what every function takes that a caller gives a path to
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Preview:
     """What a picture looks like, kept small."""
 
     hash: bytes  # 8 bytes: perceptual, not cryptographic
@@ -126,13 +128,13 @@ class Outcome:
     mtime_ns: int
     content_hash: bytes | None  # SHA-256; None where the file could not be read
     facts: Facts | None = None
-    look: Look | None = None
+    preview: Preview | None = None
     embedding: Embedding | None = None
     failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredVector:
     """The vector that the catalogue has for some content."""
 
     row: int  # of vectors.f16

@@ -1,9 +1,12 @@
-"""Catalogues drawn at random, as lists of what is in them and as databases."""
+"""Catalogues drawn at random, as lists of what is in them and as databases; and SQL for tests that need it."""
 
 import random
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 from retrieval.catalogue.database import Database
 
@@ -27,6 +30,12 @@ class Entry:
     latitude: float | None
     longitude: float | None
     camera: str | None
+
+
+def sql(folder: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Execute a statement in the catalogue of an index folder, and commit."""
+    with closing(sqlite3.connect(folder / "catalogue.sqlite")) as connection, connection:
+        return connection.execute(statement, values).fetchall()
 
 
 def draw(count: int, seed: int) -> list[Entry]:

@@ -20,12 +20,11 @@ from pathlib import Path
 from removals import Tree, rows, tree
 from sqlalchemy.engine.default import DefaultDialect
 
-from retrieval.dedupe.apply import apply
-from retrieval.dedupe.journal import journals
-from retrieval.dedupe.plan import Plan
-from retrieval.dedupe.steps import Mode
-from retrieval.dedupe.undo import undo
-from retrieval.dedupe.validate import ApplyOptions
+from retrieval.dedupe.plan.records import Plan
+from retrieval.dedupe.run.apply import apply
+from retrieval.dedupe.run.journal import journals
+from retrieval.dedupe.run.records import ApplyOptions, Mode
+from retrieval.dedupe.run.undo import undo
 from retrieval.store import Store
 
 
@@ -164,10 +163,10 @@ class Bench:
     def expect(self, what: str, wanted: object) -> None:
         found = self.look()
         if found != wanted:
-            differences = [f"{name}: {found[0].get(name)}" for name in found[0].keys() ^ wanted[0].keys()]
-            differences += [f"row {name}: {row}" for name, row in found[1].items() if wanted[1].get(name) != row]
-            differences += [f"changed {n}" for n in found[0].keys() & wanted[0].keys() if found[0][n] != wanted[0][n]]
-            self.faults.append(f"{what}: {differences}")
+            ignored_pairs = [f"{name}: {found[0].get(name)}" for name in found[0].keys() ^ wanted[0].keys()]
+            ignored_pairs += [f"row {name}: {row}" for name, row in found[1].items() if wanted[1].get(name) != row]
+            ignored_pairs += [f"changed {n}" for n in found[0].keys() & wanted[0].keys() if found[0][n] != wanted[0][n]]
+            self.faults.append(f"{what}: {ignored_pairs}")
 
     def every_point(self, begin: str, work: Callable[[], None], check: Callable[[str], None]) -> None:
         for torn in (False, True):

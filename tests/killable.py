@@ -4,12 +4,14 @@ import os
 import signal
 from pathlib import Path
 
-from retrieval import Index, calibrate, embed
+from retrieval import Index
+from retrieval.embed import embedder
+from retrieval.indexing import calibrate
 
 
 def run(folder: Path, model: Path, photos: Path, started, kill_at_step: int, **options) -> None:
     """Index in a child process; with a step number, the child kills itself before that durable step."""
-    embed.GROUP_S = 0  # every batch is recorded by itself: more moments to be killed at
+    embedder.GROUP_S = 0  # every batch is recorded by itself: more moments to be killed at
     calibrate.LEAST = 5
     step = 0
 

@@ -5,10 +5,10 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import text
+from catalogues import sql
 
 from retrieval import Index
-from retrieval.dedupe.plan import Action, Group, Kind, Member, Plan, PlannedFile
+from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.store import Store
 
 
@@ -79,5 +79,4 @@ def rows(store: Store) -> dict[bytes, tuple[object, ...]]:
     """Return what the catalogue says of each path: state, size, time, hash, and whether search shows it."""
     query = """SELECT path, state, size, mtime_ns, hex(hash), live FROM photo
                JOIN content ON content.id = content_id ORDER BY path"""
-    with store.database.transaction() as connection:
-        return {row[0]: tuple(row[1:]) for row in connection.execute(text(query))}
+    return {row[0]: tuple(row[1:]) for row in sql(store.folder, query)}

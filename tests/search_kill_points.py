@@ -16,8 +16,8 @@ from kill_points import Killer
 from retrieval.search import codes, exact, growth
 from retrieval.search.neighbours import Neighbours
 from retrieval.search.selection import Selection
+from retrieval.search.vectors import VectorFile
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import VectorFile
 
 D = 64
 NONE = np.empty(0, dtype=np.int64)

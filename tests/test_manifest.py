@@ -25,11 +25,11 @@ def test_no_index(tmp_path):
     ("change", "message"),
     [
         ({"format": FORMAT + 1}, "upgrade retrieval"),
-        ({"format": None}, "no index of this program"),
+        ({"format": None}, "not from this program"),
         ({"model": None}, "incomplete"),
         ({"model": {"name": "x"}}, "incomplete"),
         ({"roots": []}, "incomplete"),
-        ({"transform": "another"}, "another way of preparing"),
+        ({"transform": "another"}, "prepared in another way"),
     ],
 )
 def test_foreign_and_broken_settings_are_refused(tmp_path, change, message):
@@ -76,5 +76,5 @@ def test_a_path_belongs_to_the_innermost_root():
 
 
 def test_relocating_an_unknown_root_lists_the_known():
-    with pytest.raises(IndexFormatError, match="it has: birds"):
+    with pytest.raises(IndexFormatError, match="its roots are: birds"):
         Manifest(MODEL, {"birds": Path("/a")}).relocated("brids", Path("/b"))

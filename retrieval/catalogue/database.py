@@ -1,36 +1,35 @@
-"""Opens the catalogue's database and translates its errors; what is asked of it is `reader`'s and `writer`'s."""
+"""One opened database: transactions, snapshots, and its errors in this library's terms."""
 
-import math
-import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
 
+from retrieval.catalogue.dialect import Dialect, Trouble
 from retrieval.catalogue.migrations import applied, migrate, pending
-from retrieval.errors import IndexFormatError, IndexLockedError, IndexProblem
-
-BUSY_TIMEOUT_S = 30.0  # a checkpoint or another reader's recovery can hold the database for moments
+from retrieval.catalogue.sqlite import SQLITE
+from retrieval.errors import IndexFormatError, IndexLockedError, IndexProblem, Remedy
 
 
 class Transactions(Protocol):
     """Where questions are asked: each in a transaction of its own, or all of them in one."""
+
+    dialect: Dialect
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Give a connection with a transaction open on it."""
         ...
 
 
-class Held:
+class HeldTransaction:
     """One transaction that stays open for many questions."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection
+        self.dialect = dialect
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -39,57 +38,33 @@ class Held:
 
 
 class Database:
-    """One SQLite file in WAL mode: one writer at a time, readers never wait."""
+    """A database that is opened at its first use."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, dialect: Dialect = SQLITE, *, writable: bool | None = None) -> None:
+        """Without `writable`, it is written to if this process may."""
         self.path = path
-        self.writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
-        self._engine = self._make_engine()
-
-    def _make_engine(self) -> Engine:
-        # A creator instead of a URL: a path need not be valid UTF-8. Decoding threads look hashes up as well,
-        # each on a connection of its own, hence no upper bound for the pool.
-        # The one used last comes first: its pages, and what `state` guards, are in memory.
-        engine = create_engine(
-            "sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1, pool_use_lifo=True
-        )
-        # The driver opens transactions only before writes; a reader needs one snapshot for all of its questions.
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-        return engine
-
-    def _connect(self) -> sqlite3.Connection:
-        options: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None}
-        connection: sqlite3.Connection
-        if not self.writable:  # WAL needs a file of its own beside the database, even to read
-            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True, **options)
-        else:
-            connection = sqlite3.connect(self.path, **options)
-            connection.execute("PRAGMA journal_mode = WAL")
-            # Vectors are synced before the rows that name them, and a lost commit only repeats work: NORMAL is safe.
-            connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -65536")
-        _add_mathematics(connection)
-        return connection
+        self.dialect = dialect
+        self.writable = dialect.is_writable(path) if writable is None else writable
+        self._engine = dialect.engine(path, writable=self.writable)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open one transaction: a consistent snapshot for reading, all or nothing for writing.
 
-        Raises IndexFormatError for a file that is no sound database, IndexLockedError while another process
-        holds it, IndexProblem for a full or read-only disk.
+        Raises IndexFormatError for a file that is not a sound database, IndexLockedError while another process
+        holds it, IndexProblem for a disk that is full, read-only or failing.
         """
         with self.errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[Held]:
+    def held(self) -> Iterator[HeldTransaction]:
         """Hold one transaction: questions in it see one state, whatever a writer commits meanwhile.
 
         For moments only: while it is open, the log of what is being written cannot be taken up into the database.
         """
         with self.transaction() as connection:
-            yield Held(connection)
+            yield HeldTransaction(connection, self.dialect)
 
     def connect(self) -> Connection:
         """Open a connection to keep; wrap what is done with it in `errors`."""
@@ -101,52 +76,40 @@ class Database:
         """Translate the database's exceptions into this library's."""
         try:
             yield
-        except (DBAPIError, sqlite3.Error) as error:
+        except DBAPIError as error:
+            raise self._translated(error) from error
+        except self.dialect.exceptions as error:
             raise self._translated(error) from error
 
     def migrate(self) -> int:
         """Bring the schema up to date; return how many steps ran."""
         with self.transaction() as connection:
-            return migrate(connection)
+            return migrate(connection, self.dialect.steps)
 
     def pending_migrations(self) -> int:
         """Return how many schema steps are missing; raise IndexFormatError for a newer or an empty catalogue."""
         with self.transaction() as connection:
             if applied(connection) == 0:
-                raise IndexFormatError(f"{self.path} is empty: restore it from a backup, or index into a new folder")
-            return pending(connection)
+                raise IndexFormatError(f"{self.path} is empty", Remedy.RESTORE_OR_NEW_INDEX)
+            return pending(connection, self.dialect.steps)
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
-    def _translated(self, error: DBAPIError | sqlite3.Error) -> IndexProblem:
-        original = error.orig if isinstance(error, DBAPIError) else error
-        what = str(original)
-        if "locked" in what or "busy" in what:
-            return IndexLockedError(f"{self.path} is held by another process: wait for it, then run again")
-        if "full" in what:
-            return IndexProblem(
-                f"no space left for {self.path}: free some on that disk and run again; what was done is kept"
-            )
-        if "readonly" in what or "unable to open" in what:
-            return IndexProblem(f"{self.path} cannot be written ({what}): check the permissions of the folder")
-        return IndexFormatError(
-            f"{self.path} is not a sound catalogue ({what}): restore it from a backup, or index into a new folder"
-        )
-
-
-def state(connection: Connection) -> tuple[int, int]:
-    """Return what changes when the data does, as this transaction sees it; to be compared on one connection only."""
-    others = connection.exec_driver_sql("PRAGMA data_version").scalar_one()  # tells of all connections but this one
-    own = cast(sqlite3.Connection, connection.connection.dbapi_connection)
-    return others, own.total_changes
-
-
-def _add_mathematics(connection: sqlite3.Connection) -> None:
-    """Give an SQLite that was built without them the functions that distances on the earth are computed by."""
-    try:
-        connection.execute("SELECT sin(radians(1.0))")
-    except sqlite3.OperationalError:
-        for function in (math.sin, math.cos, math.radians):
-            connection.create_function(function.__name__, 1, function, deterministic=True)
+    def _translated(self, error: Exception) -> IndexProblem:
+        what = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+        match self.dialect.trouble(error):
+            case Trouble.LOCKED:
+                return IndexLockedError(f"{self.path} is held by another process", Remedy.WAIT)
+            case Trouble.FULL:
+                return IndexProblem(f"no space left for {self.path}", Remedy.FREE_SPACE)
+            case Trouble.READ_ONLY if self.writable:
+                return IndexProblem(f"{self.path} cannot be opened or written ({what})", Remedy.PERMISSIONS)
+            case Trouble.READ_ONLY:
+                return IndexProblem(
+                    f"{self.path} cannot be used where nothing can be written ({what})", Remedy.COPY_TO_WRITABLE
+                )
+            case Trouble.UNREADABLE:
+                return IndexProblem(f"{self.path} cannot be read or written ({what})", Remedy.CHECK_DISK)
+        return IndexFormatError(f"{self.path} is not a sound catalogue ({what})", Remedy.RESTORE_OR_NEW_INDEX)

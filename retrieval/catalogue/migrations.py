@@ -1,7 +1,8 @@
 """The ordered schema steps of the catalogue: the schema's only author.
 
 A step is never edited once a release carries it: indexes in the field have run it. Add a new one below instead.
-`tables` declares the same schema for queries; a test holds the two against each other.
+`tables` declares the same schema for queries; a test holds the two against each other. The steps are SQLite's; another
+dialect has steps of its own (see the package), and takes them by the same functions.
 """
 
 from sqlalchemy import Connection, inspect, text
@@ -123,6 +124,34 @@ STEPS: tuple[Step, ...] = (
             "CREATE INDEX content_camera ON content (camera, vector_row) WHERE camera IS NOT NULL",
             """CREATE INDEX content_place ON content (latitude, longitude, vector_row)
                 WHERE latitude IS NOT NULL""",
+        ),
+    ),
+    (
+        "previews, and hashes of older rules",
+        (
+            "ALTER TABLE look RENAME TO preview",
+            # Contents whose perceptual hashes are to be computed again, by ranges of their ids.
+            """CREATE TABLE outdated_hash (
+                first_id INTEGER PRIMARY KEY,
+                last_id INTEGER NOT NULL,
+                rules INTEGER NOT NULL,
+                CHECK (first_id <= last_id)
+            )""",
+            # All that there are. The last id is found at once; rehashing a million takes long, and is left to a run.
+            """INSERT INTO outdated_hash
+                SELECT 0, last_id, 1 FROM (SELECT max(content_id) AS last_id FROM preview) WHERE last_id IS NOT NULL""",
+        ),
+    ),
+    (
+        "plain names for matches",
+        (
+            # A negative number of rules meant that a family was not yet complete.
+            "ALTER TABLE compared ADD COLUMN family_complete BOOLEAN NOT NULL DEFAULT 0",
+            "UPDATE compared SET family_complete = rules > 0, rules = abs(rules)",
+            "ALTER TABLE likeness RENAME TO picture_match",
+            "DROP INDEX likeness_second",
+            "CREATE INDEX picture_match_second ON picture_match (second_id)",
+            "ALTER TABLE different RENAME TO ignored_pair",
         ),
     ),
 )

@@ -1,44 +1,77 @@
-"""Photos by filter: their rows for search, and lists of photos and of species. Nothing here changes the catalogue."""
+"""Photos by criteria: their vector rows for search, counts, and lists of photos and of species."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, get_args
+from datetime import datetime
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, select, type_coerce
 
-from retrieval.catalogue.database import Transactions, state
-from retrieval.catalogue.filters import Criteria, Place, matching_rows, rows_of_species
-from retrieval.catalogue.reader import below
+from retrieval.catalogue.conditions import DEAD, below
+from retrieval.catalogue.contents import count_vectors
+from retrieval.catalogue.criteria import Criteria, Folder, MatchingRows
+from retrieval.catalogue.database import Transactions
+from retrieval.catalogue.dialect import Dialect
 from retrieval.catalogue.tables import ContentTable, PhotoTable, RootTable
-from retrieval.records import Rows
+from retrieval.records import Counts, Photo, Rows
 
 Order = Literal["path", "date", "species", "probability"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 
+class PhotoFacts(NamedTuple):
+    """A present photo file, with what is known of it."""
+
+    root: str  # name
+    relative: str  # to that root, "/" between the parts
+    species: str | None  # the most probable
+    probability: float | None
+    taken_at: datetime | None
+    camera: str | None
+    latitude: float | None  # degrees, WGS 84
+    longitude: float | None
+    width: int | None  # pixels, upright
+    height: int | None
+    size: int  # bytes
+
+
+class SpeciesFacts(NamedTuple):
+    """What there is of one species among some photos."""
+
+    species: str
+    photos: int  # files
+    days: int  # on which there are photos
+    first: datetime | None  # when the first dated photo was taken
+    last: datetime | None
+    probability: float  # of the most certain photo
+    root: str  # of that photo
+    relative: str
+
+
 class Photos:
-    """Questions about photos that satisfy some criteria, to one database. Each call sees one consistent snapshot."""
+    """Questions about present photos; each call sees one state."""
 
     def __init__(self, database: Transactions) -> None:
         self._database = database
 
     def rows(self, criteria: Criteria) -> Rows:
-        """Return the vector rows of the photos, ascending: (n,) int64, read-only. Byte-identical files share one.
-
-        The same array as long as the catalogue is the same: what was made of it need not be made again.
-        """
+        """Return the vector rows of the photos, ascending: (n,) int64, read-only. Byte-identical files share one."""
         with self._database.transaction() as connection:
-            now = state(connection)
-            known = connection.info.get("matching_rows")
-            if known is None or known[:2] != (now, criteria):
-                known = connection.info["matching_rows"] = (now, criteria, matching_rows(connection, criteria))
-            rows: Rows = known[2]
-            return rows
+            return self._matching(connection).of(criteria)
 
     def rows_of_species(self, species: Iterable[str]) -> Rows:
         """Return the vector rows of these labels, ascending: (n,) int64."""
         with self._database.transaction() as connection:
-            return rows_of_species(connection, species)
+            return self._matching(connection).of_species(species)
+
+    def of_rows(self, rows: Sequence[int]) -> dict[int, list[Photo]]:
+        """Return the present photos of vector rows: byte-identical files share a row, so there can be several."""
+        photos: dict[int, list[Photo]] = {}
+        dialect = self._database.dialect
+        with self._database.transaction() as connection:
+            for found in connection.execute(_photos_of_rows(dialect), {"rows": dialect.ids(rows)}):
+                photos.setdefault(found[0], []).append(Photo(*found))
+        return photos
 
     def species(self) -> list[str]:
         """Return the labels that photos have, or had."""
@@ -48,51 +81,84 @@ class Photos:
         """Return the cameras that photos were taken with."""
         return self._distinct(ContentTable.camera)
 
-    def holds_any(self, place: Place) -> bool:
+    def any_ever_in(self, folder: Folder) -> bool:
         """Tell whether any photo lies in a folder, or ever did."""
-        root, folder = place
         query = select(PhotoTable.id).join(RootTable, RootTable.id == PhotoTable.root_id)
-        query = query.where(RootTable.name == root, *below(folder)).limit(1)
+        query = query.where(RootTable.name == folder.root, *below(folder.relative)).limit(1)
         with self._database.transaction() as connection:
             return connection.execute(query).first() is not None
 
-    def without(self, what: Literal["date", "place"]) -> int:
-        """Count the present photos whose date or place is not known."""
+    def count_in(self, folder: Folder) -> int:
+        """Count the photos in a folder that are not gone: indexed and failed ones."""
+        query = select(func.count()).select_from(PhotoTable).join(RootTable, RootTable.id == PhotoTable.root_id)
+        query = query.where(RootTable.name == folder.root, PhotoTable.state != "gone", *below(folder.relative))
+        with self._database.transaction() as connection:
+            return connection.execute(query).scalar_one()
+
+    def count_without(self, what: Literal["date", "place"]) -> int:
+        """Count the photos whose date or place is not known."""
         column = ContentTable.taken_at if what == "date" else ContentTable.latitude
-        query = _photos().where(column.is_(None)).with_only_columns(func.count())
+        query = _present().where(column.is_(None)).with_only_columns(func.count())
         with self._database.transaction() as connection:
             return connection.execute(query).scalar_one()
 
     def count(self, criteria: Criteria) -> int:
-        """Count the photo files."""
+        """Count the photo files that satisfy the criteria."""
         with self._database.transaction() as connection:
-            return connection.execute(_chosen(connection, criteria).with_only_columns(func.count())).scalar_one()
+            query, values = self._chosen(connection, criteria)
+            return connection.execute(query.with_only_columns(func.count()), values).scalar_one()
 
-    def photos(
+    def counts(self) -> Counts:
+        """Count photos by state, and vectors."""
+        photos = select(func.count()).select_from(PhotoTable)
+        queries = (photos, *(photos.where(PhotoTable.state == absent) for absent in ("failed", "gone")))
+        with self._database.transaction() as connection:
+            total, failed, gone = (connection.execute(query).scalar_one() for query in queries)
+            dead = connection.execute(select(func.count()).where(DEAD)).scalar_one()
+            return Counts(total - failed - gone, failed, gone, count_vectors(connection), dead)
+
+    def matching(
         self, criteria: Criteria, *, order: Order = "path", reverse: bool = False, limit: int | None = None
-    ) -> Iterator[Sequence[Any]]:
-        """Yield root, relative path and then the fields of ListedPhoto, one photo file after another."""
+    ) -> Iterator[PhotoFacts]:
+        """Yield the photos that satisfy the criteria, as they are read.
+
+        Dates begin with the oldest, probabilities with the highest; `reverse` turns that round. What is not known
+        comes last either way.
+        """
         content, photo = ContentTable, PhotoTable
         columns = (
             *(RootTable.name, photo.path, content.species, content.probability, content.taken_at, content.camera),
             *(content.latitude, content.longitude, content.width, content.height, photo.size),
         )
         with self._database.transaction() as connection:
-            query = _chosen(connection, criteria).with_only_columns(*columns)
-            yield from connection.execute(query.order_by(*_ordered(order, reverse)).limit(limit))
+            query, values = self._chosen(connection, criteria)
+            query = query.with_only_columns(*columns).order_by(*_ordered(order, reverse)).limit(limit)
+            for row in connection.execute(query, values):
+                yield PhotoFacts(*row)
 
-    def by_species(self, criteria: Criteria) -> Iterator[Sequence[Any]]:
-        """Yield the fields of ListedSpecies by label, root and relative path in the place of the path."""
-        species, taken_at = ContentTable.species, ContentTable.taken_at
-        days = func.count(func.substr(type_coerce(taken_at, Text), 1, 10).distinct())
-        # Beside a single max() SQLite gives the other columns of the row that it was found in.
-        best = (species, func.max(ContentTable.probability), RootTable.name, PhotoTable.path)
+    def by_species(self, criteria: Criteria) -> Iterator[SpeciesFacts]:
+        """Yield what there is of each species, by label; of photos equally certain, the first by path stands for it."""
         with self._database.transaction() as connection:
-            chosen = _chosen(connection, criteria).where(species.is_not(None)).group_by(species)
-            found = {row[0]: row[1:] for row in connection.execute(chosen.with_only_columns(*best))}
-            numbers = (species, func.count(), days, func.min(taken_at), func.max(taken_at))
-            for row in connection.execute(chosen.with_only_columns(*numbers)):
-                yield *row, *found[row[0]]
+            chosen, values = self._chosen(connection, criteria)
+            chosen = chosen.where(ContentTable.species.is_not(None))
+            counted = connection.execute(_counted_by_species(chosen), values).all()
+            best: dict[str, tuple[str, str]] = {}
+            for species, root, relative in connection.execute(_most_certain_of_species(chosen), values):
+                best.setdefault(species, (root, relative))
+        for species, photos, days, first, last, probability in counted:
+            yield SpeciesFacts(species, photos, days, first, last, probability, *best[species])
+
+    def _matching(self, connection: Connection) -> MatchingRows:
+        return MatchingRows(connection, self._database.dialect)
+
+    def _chosen(self, connection: Connection, criteria: Criteria) -> tuple[Select[*tuple[Any, ...]], dict[str, Any]]:
+        """A query of the photos that satisfy the criteria, and the values to execute it with."""
+        if criteria == Criteria():
+            return _present(), {}
+        dialect = self._database.dialect
+        rows = self._matching(connection).of(criteria)
+        query = _present().where(dialect.any_of(ContentTable.vector_row, "rows"), *criteria.on_photos())
+        return query, {"rows": dialect.ids(rows.tolist())}
 
     def _distinct(self, column: Any) -> list[str]:
         """The values of an indexed column, each found by one step into the index from the one before."""
@@ -100,11 +166,18 @@ class Photos:
         following = select(func.min(column)).where(column > first.c.value).scalar_subquery()
         every = first.union_all(select(following).where(first.c.value.is_not(None)))
         with self._database.transaction() as connection:
-            return list(connection.execute(select(every.c.value).where(every.c.value.is_not(None))).scalars())
+            return [*connection.execute(select(every.c.value).where(every.c.value.is_not(None))).scalars()]
 
 
-def _photos() -> Select[*tuple[Any, ...]]:
-    """A query of present photos."""
+@cache
+def _photos_of_rows(dialect: Dialect) -> Select[*tuple[Any, ...]]:
+    content, photo = ContentTable, PhotoTable
+    columns = (content.vector_row, RootTable.name, photo.path, content.species, content.probability, content.taken_at)
+    query = _present().with_only_columns(*columns).where(dialect.any_of(content.vector_row, "rows"))
+    return query.order_by(RootTable.name, photo.path)
+
+
+def _present() -> Select[*tuple[Any, ...]]:
     return (
         select(PhotoTable.id)
         .join(ContentTable, ContentTable.id == PhotoTable.content_id)
@@ -113,17 +186,24 @@ def _photos() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _chosen(connection: Connection, criteria: Criteria) -> Select[*tuple[Any, ...]]:
-    """A query of the photos that satisfy the criteria."""
-    if criteria == Criteria():
-        return _photos()
-    rows = json.dumps(matching_rows(connection, criteria).tolist())
-    values = func.json_each(bindparam(None, rows)).table_valued("value")
-    return _photos().where(ContentTable.vector_row.in_(select(values.c.value)), *criteria.lies())
+def _counted_by_species(chosen: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    species, taken_at = ContentTable.species, ContentTable.taken_at
+    days = func.count(func.substr(type_coerce(taken_at, Text), 1, 10).distinct())
+    numbers = (func.count(), days, func.min(taken_at), func.max(taken_at), func.max(ContentTable.probability))
+    return chosen.with_only_columns(species, *numbers).group_by(species).order_by(species)
+
+
+def _most_certain_of_species(chosen: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Several photos of a species where they are equally certain; by path."""
+    species, probability = ContentTable.species, ContentTable.probability
+    columns = (species.label("species"), func.max(probability).label("probability"))
+    best = chosen.with_only_columns(*columns).group_by(species).cte()
+    equal = and_(species == best.c.species, probability.is_not_distinct_from(best.c.probability))
+    found = chosen.join(best, equal).with_only_columns(species, RootTable.name, PhotoTable.path)
+    return found.order_by(RootTable.name, PhotoTable.path)
 
 
 def _ordered(order: Order, reverse: bool) -> list[ColumnElement[Any]]:
-    """Dates begin with the oldest, probabilities with the highest; what is not known comes last either way."""
     path: list[ColumnElement[Any]] = [PhotoTable.root_id.asc(), PhotoTable.path.asc()]
     if order == "path":
         return [PhotoTable.root_id.desc(), PhotoTable.path.desc()] if reverse else path

@@ -1,6 +1,6 @@
 """One indexing run's view of the catalogue: list, settle, read what is pending, record.
 
-Every method is one transaction. The caller makes vectors durable before it commits the rows that name them.
+Every method is one transaction. The caller makes vectors durable before it records the rows that name them.
 """
 
 from collections import Counter
@@ -10,21 +10,22 @@ from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, func, select
 
-from retrieval.archive import Seen
-from retrieval.catalogue import record, survey
+from retrieval.archive.walk import Seen
+from retrieval.catalogue.contents import count_vectors
 from retrieval.catalogue.database import Database
-from retrieval.catalogue.reader import count_vectors
-from retrieval.catalogue.survey import Scope, Settled
-from retrieval.catalogue.tables import PhotoTable, RootTable, SeenTable
+from retrieval.catalogue.listing import ListedFolder, Listing, Settled
+from retrieval.catalogue.record import BatchWriter
+from retrieval.catalogue.roots import root_id
+from retrieval.catalogue.tables import PhotoTable
 from retrieval.records import Outcome, Source
 
-SEEN_BATCH = 5_000  # listed files per INSERT
-PENDING_PAGE = 1_000  # work items fetched at once
+LISTED_AT_ONCE = 5_000  # files in one transaction
+PENDING_AT_ONCE = 1_000  # files fetched at once
 
 
-class Run:
+class IndexingRun:
     """The writer's connection, with the temporary listing that lives on it; use it as a context manager."""
 
     def __init__(self, database: Database) -> None:
@@ -32,12 +33,12 @@ class Run:
         self._gone_at = datetime.now(UTC).isoformat()  # also tells which photos this run declared gone
         self._roots: dict[str, int] = {}
 
-    def __enter__(self) -> "Run":
+    def __enter__(self) -> "IndexingRun":
         with self._database.errors():
             self._connection = self._database.connect()
-        with self._transaction() as connection:
-            assert isinstance(SeenTable.__table__, Table)
-            SeenTable.__table__.create(connection)
+        self._listing = Listing(self._connection, self._database.dialect)
+        with self._transaction():
+            self._listing.create()
         return self
 
     def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
@@ -45,55 +46,52 @@ class Run:
         self._connection.invalidate()
         self._connection.close()
 
-    def see(self, root: str, photos: Iterable[Seen]) -> Iterator[int]:
-        """Take down what a walk lists; yields how many after each batch."""
+    def add_listed(self, root: str, photos: Iterable[Seen]) -> Iterator[int]:
+        """Add what a walk over a root lists; yields how many there are after each batch."""
         listed, walk = 0, iter(photos)
-        while batch := list(islice(walk, SEEN_BATCH)):
-            with self._transaction() as connection:
-                survey.take_down(connection, self._root_id(root), batch)
+        while batch := list(islice(walk, LISTED_AT_ONCE)):
+            with self._transaction():
+                self._listing.add(self._root_id(root), batch)
             listed += len(batch)
             yield listed
 
-    def settle(self, scopes: Iterable[Scope], retry: Collection[str] = ()) -> Settled:
-        """Compare the listing with the catalogue: mark what is gone, welcome back what returned unchanged.
+    def settle(self, folders: Iterable[ListedFolder], retry: Collection[str] = ()) -> Settled:
+        """Compare the listing with the catalogue: mark what is gone, restore what has returned unchanged.
 
         `retry` names kinds of failures to read again; files that could not be read at all always are.
         """
-        with self._transaction() as connection:
-            survey.match(connection, retry)
-            returned = survey.welcome_back(connection)
-            for scope in scopes:
-                survey.mark_gone(connection, self._root_id(scope.root), scope, self._gone_at)
-            survey.hide_gone(connection, self._gone_at)
-            return survey.tally(connection, returned)
+        with self._transaction():
+            return self._listing.settle(folders, retry, self._gone_at)
 
     def pending(self) -> Iterator[Source]:
         """Yield the files to read, in the order they were listed."""
-        names = {root_id: name for name, root_id in self._roots.items()}
+        names = {number: name for name, number in self._roots.items()}
         last = 0
         while True:
-            query = select(SeenTable.__table__).where(SeenTable.pending, SeenTable.id > last).order_by(SeenTable.id)
-            with self._transaction() as connection:
-                page = connection.execute(query.limit(PENDING_PAGE)).all()
+            with self._transaction():
+                page = self._listing.pending(last, PENDING_AT_ONCE)
             for row in page:
                 yield Source(names[row.root_id], row.path, row.size, row.mtime_ns, row.photo_id)
-            if len(page) < PENDING_PAGE:
+            if len(page) < PENDING_AT_ONCE:
                 return
             last = page[-1].id
 
-    def commit(self, outcomes: Sequence[Outcome], first_row: int) -> Counter[str]:
-        """Record a batch that was read; return how each file fared, by the names of Report's fields."""
+    def record(self, outcomes: Sequence[Outcome], first_row: int) -> Counter[str]:
+        """Record a batch that was read; return how each file fared, by the names of Report's fields.
+
+        Embeddings take vector rows from `first_row` on, in order.
+        """
         with self._transaction() as connection:
             for outcome in outcomes:
                 self._root_id(outcome.source.root)
-            return record.store(connection, outcomes, self._roots, first_row)
+            return BatchWriter(connection, self._database.dialect, self._roots).write(outcomes, first_row)
 
     def vectors(self) -> int:
         """Return how many rows of vectors.f16 are committed."""
         with self._transaction() as connection:
             return count_vectors(connection)
 
-    def gone(self) -> int:
+    def count_gone(self) -> int:
         """Count the photos that this run declared gone and did not find elsewhere."""
         query = select(func.count()).where(PhotoTable.state == "gone", PhotoTable.gone_at == self._gone_at)
         with self._transaction() as connection:
@@ -106,8 +104,5 @@ class Run:
 
     def _root_id(self, name: str) -> int:
         if name not in self._roots:
-            query = select(RootTable.id).where(RootTable.name == name)
-            found = self._connection.execute(query).scalar_one_or_none()
-            create = insert(RootTable).values(name=name).returning(RootTable.id)
-            self._roots[name] = self._connection.execute(create).scalar_one() if found is None else found
+            self._roots[name] = root_id(self._connection, name)
         return self._roots[name]

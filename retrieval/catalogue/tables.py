@@ -19,7 +19,7 @@ class PathText(TypeDecorator[str]):
         return None if value is None else os.fsencode(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
-        """Decode a path; bytes that are no UTF-8 become surrogate escapes."""
+        """Decode a path; bytes that are not UTF-8 become surrogate escapes."""
         return None if value is None else os.fsdecode(value)
 
 
@@ -89,13 +89,25 @@ class PhotoTable(Base):
     gone_at: Mapped[str | None] = mapped_column(Text)  # ISO 8601, UTC
 
 
-class LookTable(Base):
+class PreviewTable(Base):
     """What a content looks like."""
 
-    __tablename__ = "look"
+    __tablename__ = "preview"
     content_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
     hash: Mapped[bytes] = mapped_column(LargeBinary)  # perceptual, 8 bytes
     thumbnail: Mapped[bytes] = mapped_column(LargeBinary)  # JPEG
+
+
+class OutdatedHashTable(Base):
+    """A range of contents whose perceptual hashes are of older rules; see decode.preview. No row: all are up to date.
+
+    A range, since a column of the preview would stand behind its thumbnail: every look at it would read all of that.
+    """
+
+    __tablename__ = "outdated_hash"
+    first_id: Mapped[int] = mapped_column(primary_key=True)  # of contents
+    last_id: Mapped[int]  # included
+    rules: Mapped[int]
 
 
 class SketchTable(Base):
@@ -113,12 +125,13 @@ class ComparedTable(Base):
     __tablename__ = "compared"
     content_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
     rules: Mapped[int]
+    family_complete: Mapped[bool]  # also with everything that its matches match, directly or not
 
 
-class LikenessTable(Base):
+class MatchTable(Base):
     """Two contents that show the same picture."""
 
-    __tablename__ = "likeness"
+    __tablename__ = "picture_match"
     first_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
     second_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True, index=True)
     kind: Mapped[str] = mapped_column(Text)  # same-pixels, near
@@ -127,18 +140,18 @@ class LikenessTable(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
-class DifferentTable(Base):
-    """Two contents, by SHA-256, that a person said are no duplicates."""
+class IgnoredPairTable(Base):
+    """Two contents, by SHA-256, that a person said are not duplicates; the lower one first."""
 
-    __tablename__ = "different"
+    __tablename__ = "ignored_pair"
     first: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     second: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
 
 
-class SeenTable(Base):
+class ListedTable(Base):
     """The run's own listing of the archive: temporary, private to the writer's connection."""
 
-    __tablename__ = "seen"
+    __tablename__ = "listed"
     __table_args__ = {"prefixes": ["TEMPORARY"]}  # noqa: RUF012 - SQLAlchemy's own spelling
     id: Mapped[int] = mapped_column(primary_key=True)
     root_id: Mapped[int]

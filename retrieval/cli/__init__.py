@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from retrieval.cli.remedies import in_words
 from retrieval.errors import RetrievalError
-from retrieval.escape import printable
+from retrieval.text import printable
 
 # Each command's one-line help stands here too, so that `retrieval --help` imports none of them; a test compares.
 COMMANDS = {
@@ -77,7 +78,7 @@ class Main(LazyGroup):
 def one_line(error: Exception) -> str:
     """Say what happened, to which file, and what to do."""
     if isinstance(error, RetrievalError):
-        return " ".join(str(error).split("\n"))
+        return " ".join(in_words(error).split("\n"))
     if isinstance(error, OSError) and error.strerror:
         file = f"{error.filename}: " if error.filename else ""
         hint = "; free some space and run again, what was done is kept" if error.errno == errno.ENOSPC else ""

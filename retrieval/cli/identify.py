@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 @verbose_option
 def command(images: tuple[str, ...], form: str | None, strict: bool, **options: Any) -> None:
     """Name the species in each IMAGE ("-" reads one from stdin), with probabilities."""
-    from retrieval import present
+    from retrieval.present import answers
 
     outcome = Outcome(run(images, **options))
-    write(present.answers(outcome, choose_format(form), hits=False, width=screen_width()))
+    write(answers.answers(outcome, choose_format(form), hits=False, width=screen_width()))
     outcome.exit(strict)
 
 
 def run(images: Iterable[str], *, k: int, **embedder: Any) -> "Iterator[Answer]":
     """Put each image through the network."""
-    from retrieval.embed import Embedder
+    from retrieval.embed.embedder import Embedder
     from retrieval.errors import PhotoError
     from retrieval.records import Answer, Failure
 

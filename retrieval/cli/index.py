@@ -24,9 +24,9 @@ from retrieval.cli.options import (
 )
 from retrieval.cli.progress import shown
 from retrieval.errors import ArchiveError, FailureKind, Interrupted
-from retrieval.escape import dump_json
 from retrieval.manifest import has_manifest
 from retrieval.records import Progress, Report
+from retrieval.text import dump_json
 
 FAILURES_SHOWN = 5
 
@@ -93,7 +93,7 @@ def run(
     **embedder: Any,
 ) -> Report:
     """Create the index if there is none, and bring it up to date."""
-    from retrieval.archive import check_root
+    from retrieval.archive.walk import check_root
     from retrieval.index import Index
     from retrieval.models import speeds
 

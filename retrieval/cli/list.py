@@ -98,11 +98,11 @@ def run(
 
 
 def _rendered(index: "Index", found: Any, form: str, relative: bool) -> Iterator[str]:
-    from retrieval import present_list
+    from retrieval.present import listing
 
     if form.startswith("paths"):
-        return present_list.paths(found, relative=relative, end="\0" if form == "paths0" else "\n")
-    render = present_list.species if isinstance(found, list) else present_list.photos
+        return listing.paths(found, relative=relative, end="\0" if form == "paths0" else "\n")
+    render = listing.species if isinstance(found, list) else listing.photos
     return render(found, form, relative=relative, label_kind=index.model.label_kind)
 
 

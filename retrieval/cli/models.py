@@ -80,7 +80,7 @@ def table() -> str:
     """Lay the list out."""
     from rich.table import Table
 
-    from retrieval.present import render
+    from retrieval.present.answers import render
 
     laid_out = Table(box=None, pad_edge=False)
     for column in ("name", "input", "parameters", "labels", "where", "speed here", ""):
@@ -94,6 +94,6 @@ def document() -> str:
     """Write the list as JSON."""
     from dataclasses import asdict
 
-    from retrieval.escape import dump_json
+    from retrieval.text import dump_json
 
     return dump_json([asdict(row) for row in rows()], indent=2) + "\n"

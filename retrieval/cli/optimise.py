@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from retrieval.cli import EXIT_INTERRUPTED
-from retrieval.cli.options import find_index, index_option, memory_option, progress_option, say, verbose_option, write
+from retrieval.cli.options import (
+    find_index,
+    index_option,
+    memory_option,
+    progress_option,
+    say,
+    verbose_option,
+    write,
+)
 from retrieval.cli.progress import shown
 from retrieval.cli.status import gigabytes, searched
 from retrieval.errors import Interrupted
-from retrieval.escape import dump_json
+from retrieval.text import dump_json
 
 if TYPE_CHECKING:
     from retrieval.search.measurement import Measurement, Point

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from retrieval.engines import registry
 from retrieval.errors import IndexNotFoundError
-from retrieval.escape import printable
 from retrieval.manifest import has_manifest
+from retrieval.text import printable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -84,7 +85,7 @@ def network_options(function: Function) -> Function:
             ),
             click.option(
                 "--engine",
-                type=click.Choice(["auto", "torch", "openvino"]),
+                type=click.Choice(registry.names()),
                 envvar="RETRIEVAL_ENGINE",
                 help="What runs the network; auto is openvino on a CPU, else torch.",
             ),

@@ -17,6 +17,7 @@ LABELS = {
     "embedding": "Reading photos",
     "building": "Building the search index",
     "hashing": "Reading files",
+    "rehashing": "Hashing thumbnails again",
     "looking": "Looking at thumbnails",
     "comparing": "Comparing photos",
     "applying": "Moving files",

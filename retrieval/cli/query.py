@@ -86,7 +86,7 @@ def command(
     answers are printed in order, as soon as they are there, and Ctrl-C keeps what was printed. Options such as
     --species, --since or --under say among which photos to look: the nearest of those are found, however few they are.
     """
-    from retrieval import present
+    from retrieval.present import answers as rendered
 
     listings = _listings(images, from_file, from_file0)
     many = bool(listings) or len(images) > 1
@@ -96,10 +96,10 @@ def command(
     with shown(_draws(progress)) if many else nullcontext(None) as show:
         outcome = Outcome(answers, show, _total(images, listings) if many else None)
         if filepath_only or print0:
-            write(present.paths(outcome, relative=relative, end="\0" if print0 else "\n"))
+            write(rendered.paths(outcome, relative=relative, end="\0" if print0 else "\n"))
         else:
             shape = choose_format(form)
-            write(present.answers(outcome, shape, relative=relative, width=screen_width(), array=bool(listings)))
+            write(rendered.answers(outcome, shape, relative=relative, width=screen_width(), array=bool(listings)))
     outcome.exit(strict)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieval.cli.options import find_index, index_option, verbose_option, write
-from retrieval.escape import dump_json, printable, tsv_line
+from retrieval.text import dump_json, printable, tsv_line
 
 if TYPE_CHECKING:
     from retrieval.index import Status

@@ -9,10 +9,10 @@ from retrieval.cli import EXIT_FAILED, EXIT_INTERRUPTED
 from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option, write
 from retrieval.cli.progress import shown
 from retrieval.errors import Interrupted
-from retrieval.escape import printable
+from retrieval.text import printable
 
 if TYPE_CHECKING:
-    from retrieval.verify import Verification
+    from retrieval.indexing.verify import Verification
 
 
 @click.command()

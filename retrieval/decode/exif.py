@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from retrieval.formats import boxes
+from retrieval.decode.signatures import boxes
 
 _Directory = Mapping[int, Any]
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from retrieval import formats
-from retrieval.decode import exif
+from retrieval.decode import exif, signatures
 from retrieval.decode.allowance import Allowance
 from retrieval.decode.rgb import to_rgb
 from retrieval.errors import PhotoError
@@ -115,16 +114,16 @@ def _open(data: bytes, suffix: str) -> ImageFile.ImageFile:
     `Image.open` has a limit of its own: it refuses a JPEG of 200 megapixels before `draft` can reduce it.
     """
     failure: Exception | None = None
-    by_name = [reader for reader, suffixes in formats.BY_NAME_ONLY.items() if suffix in suffixes]
+    by_name = [reader for reader, suffixes in signatures.BY_NAME_ONLY.items() if suffix in suffixes]
     for reader in (*_READERS, *by_name):
         try:
             if image := _ask(reader, data):
                 return image
         except Exception as error:  # noqa: BLE001 - readers refuse in every way, and another may accept
             failure = failure or error
-    if formats.is_heif(data):
+    if signatures.is_heif(data):
         return _open_heif(data)
-    if foreign := formats.identify_foreign(data):
+    if foreign := signatures.identify_foreign(data):
         raise PhotoError(foreign.kind, foreign.reason)
     raise failure or PhotoError("not-a-photo", "its contents are no photo format known here")
 
@@ -247,4 +246,4 @@ def _explain(error: Exception, data: bytes) -> PhotoError:
 
 def _is_cut_off(error: Exception, data: bytes) -> bool:
     text = str(error).lower()
-    return "truncated" in text or "not enough image data" in text or formats.ends_early(data)
+    return "truncated" in text or "not enough image data" in text or signatures.ends_early(data)

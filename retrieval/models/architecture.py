@@ -93,7 +93,7 @@ def config_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Vit
         raise CheckpointError(f"it has layers that a plain ViT does not have: {_first_few(foreign)}")
     options = metadata.get("config") or {}
     if not isinstance(options, Mapping):
-        raise CheckpointError("its 'config' is no table of options")
+        raise CheckpointError("its 'config' is not a table of options")
     config = _from_shapes(tensors, metadata, options)
     _check_options(options, config)
     _check_tensors(tensors, config)
@@ -122,7 +122,7 @@ def _from_shapes(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], opt
 
 def _shape(tensors: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[int, ...]:
     if name not in tensors:
-        raise CheckpointError(f"it has no '{name}', so it is no ViT of this family")
+        raise CheckpointError(f"it has no '{name}', so it is not a ViT of this family")
     shape = tuple(tensors[name].shape)
     if len(shape) != dimensions or 0 in shape:
         raise CheckpointError(f"its '{name}' has the shape {shape}, not {dimensions} sizes")
@@ -134,7 +134,7 @@ def _image_size(signature: object, patch: int, patches: int) -> tuple[int, int]:
     if signature is None:
         side = math.isqrt(max(patches, 0))
         if side * side != patches or not patches:
-            raise CheckpointError(f"it does not state its input size, and {patches} patches make no square")
+            raise CheckpointError(f"it does not state its input size, and {patches} patches are not a square")
         return side * patch, side * patch
     match signature:
         case {"inputs": [{"data_shape": [_, 3, int(height), int(width)]}, *_]}:

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retrieval.errors import CheckpointError
-from retrieval.escape import printable
+from retrieval.errors import CheckpointError, Remedy
 from retrieval.models import architecture, weightfile
 from retrieval.models.known import LabelKind
 from retrieval.models.transform import InputTransform
 from retrieval.models.vit import VisionTransformer, VitConfig, resize_position_table
+from retrieval.text import printable
 
 FORMAT_VERSION = "v0.8.4"  # of birder, whose file format `save` writes
 
@@ -49,27 +49,30 @@ class Checkpoint:
         height, width = image_size
         patch = self.config.patch_size
         if height < patch or width < patch or height % patch or width % patch:
-            raise CheckpointError(f"an input of {height}x{width} pixels does not divide into patches of {patch}")
+            raise CheckpointError(
+                f"an input of {height}x{width} pixels does not divide into this network's patches of {patch}x{patch}",
+                Remedy.OTHER_INPUT_SIZE,
+                patch=patch,
+            )
         config = replace(self.config, image_size=image_size)
         table = resize_position_table(self.state["pos_embedding"], config.special_tokens, self.config.grid, config.grid)
         transform = replace(self.transform, height=height, width=width)
         return replace(self, config=config, transform=transform, state=self.state | {"pos_embedding": table})
 
 
-def load(path: Path, *, image_size: tuple[int, int] | None = None) -> Checkpoint:
-    """Read a `.pt` or `.safetensors` checkpoint, for its own input size or another (height, width).
+def load(path: Path) -> Checkpoint:
+    """Read a `.pt` or `.safetensors` checkpoint.
 
-    Raises CheckpointError, which names the file, the reason and the next step, if the file cannot be read,
-    cannot be represented or contradicts itself.
+    Raises CheckpointError, which names the file and the reason, if the file cannot be read, cannot be represented
+    or contradicts itself.
     """
     contents = weightfile.read(path)
     try:
         architecture.refuse_lookalikes(path.name)
-        checkpoint = _interpret(contents.tensors, contents.metadata)
-        return checkpoint if image_size is None else checkpoint.resized(image_size)
+        return _interpret(contents.tensors, contents.metadata)
     except CheckpointError as error:
-        reason = printable(str(error))  # names of layers come from the file
-        raise CheckpointError(f"{path} cannot be used: {reason}. Give another checkpoint with --model.") from error
+        reason = printable(error.what)  # names of layers come from the file
+        raise CheckpointError(f"{path} cannot be used: {reason}", Remedy.OTHER_MODEL) from error
 
 
 def save(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
-from retrieval.errors import DownloadError, ModelError, UnknownModelError
+from retrieval.errors import DownloadError, ModelError, Remedy, UnknownModelError
 from retrieval.models.digest import sha256 as sha256_of
 
 _LISTING_TIMEOUT_S = 10.0  # as the client's own for a file's metadata
@@ -37,24 +37,24 @@ class HubFile:
 
 
 def cached(wanted: HubFile) -> Path | None:
-    """The file in the user's cache, if it is there; no network, and no HTTP library to load."""
+    """Return the file in the user's cache, if it is there; asks no network, and loads no HTTP library."""
     snapshot = _snapshot(wanted.repository, wanted.revision)
     path = snapshot / wanted.file if snapshot else None
     return path if path is not None and path.is_file() else None
 
 
 def commit(path: Path, wanted: HubFile) -> str:
-    """The commit that a cached file belongs to: the cache's layout is `snapshots/<commit>/<file>`."""
+    """Return the commit that a cached file belongs to: the cache's layout is `snapshots/<commit>/<file>`."""
     return path.parents[wanted.file.count("/")].name
 
 
 def stated_sha256(path: Path) -> str | None:
-    """What the hub said a cached file's SHA-256 is: the cache names the content of large files after it."""
+    """Return what the hub said a cached file's SHA-256 is: the cache names the content of large files after it."""
     return _as_sha256(path.resolve().name)
 
 
 def fetch(wanted: HubFile, *, sha256: str | None = None) -> Path:
-    """The file in the user's cache, downloaded if need be, and whole.
+    """Return the file in the user's cache, downloaded if necessary, and whole.
 
     `sha256` is what it must be; without it, what the hub states for large files. Raises UnknownModelError if
     the hub has no such file, UnreachableError if it gives no answer, DownloadError if anything else fails.
@@ -65,8 +65,9 @@ def fetch(wanted: HubFile, *, sha256: str | None = None) -> Path:
         stated = client.get_hf_file_metadata(url, timeout=client.constants.HF_HUB_ETAG_TIMEOUT)
     if sha256 and _as_sha256(stated.etag) not in (None, sha256):
         raise DownloadError(
-            f"{wanted} on {_endpoint()} is not the file that this version knows (SHA-256 {stated.etag}). "
-            f"Nothing was downloaded. {_other_ways()}"
+            f"{wanted} on {_endpoint()} is not the file that this version knows (SHA-256 {stated.etag}); nothing was "
+            "downloaded",
+            Remedy.CHECKPOINT_OR_MIRROR,
         )
     expected = sha256 or _as_sha256(stated.etag)
     old = cached(replace(wanted, revision=stated.commit_hash or wanted.revision))
@@ -78,14 +79,14 @@ def fetch(wanted: HubFile, *, sha256: str | None = None) -> Path:
         path = client.hf_hub_download(wanted.repository, wanted.file, revision=wanted.revision, force_download=spoilt)
     if expected is not None and sha256_of(Path(path)) != expected:
         raise DownloadError(
-            f"{wanted} arrived damaged from {_endpoint()}: its SHA-256 is not {expected}. "
-            f"It is not used; run the command again to download it anew."
+            f"{wanted} arrived damaged from {_endpoint()} and is not used: its SHA-256 is not {expected}",
+            Remedy.FETCH_AGAIN,
         )
     return Path(path)
 
 
 def file_names(repository: str, revision: str, *, download: bool) -> list[str]:
-    """All files of a repository, or, without `download` or an answer, those that are in the cache."""
+    """Return all files of a repository or, without `download` or an answer, those that are in the cache."""
     local = _snapshot(repository, revision)
     here = [path.relative_to(local).as_posix() for path in sorted(local.rglob("*"))] if local else []
     if not download:
@@ -138,8 +139,8 @@ def _check_space(wanted: HubFile, size: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < size:
         raise DownloadError(
-            f"{wanted} takes {size / 1e6:.0f} MB, but only {free / 1e6:.0f} MB are free in {cache}. "
-            "Make room, or set HF_HUB_CACHE to a folder on another disk."
+            f"{wanted} takes {size / 1e6:.0f} MB, but only {free / 1e6:.0f} MB are free in {cache}",
+            Remedy.HUB_SPACE,
         )
 
 
@@ -161,32 +162,28 @@ def _translation(error: Exception, wanted: HubFile) -> ModelError:
     errors, repository = _errors(), wanted.repository
     if isinstance(error, errors.GatedRepoError):
         return DownloadError(
-            f"{repository} asks for permission: accept its conditions at {_endpoint()}/{repository}, "
-            "then log in with `hf auth login` or set HF_TOKEN."
+            f"{repository} asks for permission",
+            Remedy.HUB_PERMISSION,
+            page=f"{_endpoint()}/{repository}",
         )
     if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
         return UnknownModelError(
-            f"There is no repository {repository} at {_endpoint()} that you may read. "
-            "Check its name; if it is private, log in with `hf auth login` or set HF_TOKEN."
+            f"there is no repository {repository} at {_endpoint()} that you may read", Remedy.HUB_NAME_OR_LOGIN
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return UnknownModelError(f"{repository} has no revision {wanted.revision}. Check its name.")
+        return UnknownModelError(f"{repository} has no revision {wanted.revision}", Remedy.CHECK_NAME)
     if isinstance(error, errors.OfflineModeIsEnabled) or _client().constants.HF_HUB_OFFLINE:
-        return UnreachableError(f"{wanted} is not in the cache, and HF_HUB_OFFLINE is set. {_other_ways()}")
+        return UnreachableError(f"{wanted} is not in the cache, and HF_HUB_OFFLINE is set", Remedy.CHECKPOINT_OR_MIRROR)
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return UnknownModelError(f"{repository} has no file {wanted.file}. See {_endpoint()}/{repository}/tree/main.")
+        page = f"{_endpoint()}/{repository}/tree/main"
+        return UnknownModelError(f"{repository} has no file {wanted.file}", Remedy.HUB_FILES, page=page)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DownloadError(f"The disk is full: {wanted} needs more room in {_client().constants.HF_HUB_CACHE}.")
+        return DownloadError(
+            f"the disk of {_client().constants.HF_HUB_CACHE} is full, {wanted} needs more", Remedy.HUB_SPACE
+        )
     reason = (str(error) or type(error).__name__).partition("\n")[0]
-    return UnreachableError(f"{wanted} could not be fetched from {_endpoint()} ({reason}). {_other_ways()}")
+    return UnreachableError(f"cannot fetch {wanted} from {_endpoint()} ({reason})", Remedy.CHECKPOINT_OR_MIRROR)
 
 
 def _endpoint() -> str:
     return str(_client().constants.ENDPOINT)
-
-
-def _other_ways() -> str:
-    return (
-        "Give a checkpoint file with --model PATH, set HF_ENDPOINT to a mirror, "
-        "or fetch it once where there is a connection."
-    )

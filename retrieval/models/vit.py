@@ -126,10 +126,17 @@ class VisionTransformer(nn.Module):
         self.classifier = nn.Linear(width, config.classes) if config.classes else None
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (n, width), not normalised, and logits (n, classes) of images (n, 3, height, width)."""
-        features = self._pool(self.stem(images))
+        """Features (n, width), not normalised, and logits (n, classes) of images (n, 3, height, width).
+
+        Training needs both, and their gradients; engines ask for `features`, and `models.head` computes logits.
+        """
+        features = self.features(images)
         logits = features[:, :0] if self.classifier is None else self.classifier(features)
         return features, logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (n, width), not normalised, of images (n, 3, height, width)."""
+        return self._pool(self.stem(images))
 
     def stem(self, images: Tensor) -> Tensor:
         """The tokens (n, tokens, width) that the first block sees: registers, class token, patches row by row."""

@@ -20,16 +20,15 @@ import torch
 from torch import Tensor
 
 from retrieval.durable import replacing
-from retrieval.errors import CheckpointError
+from retrieval.errors import CheckpointError, Remedy
 
-NEXT_STEP = "Give another checkpoint with --model, or download this one again."
 _FOREIGN = (  # what lies under a checkpoint's name when its download went wrong
     (
         b"version https://git-lfs",
-        "a Git LFS pointer, not the weights themselves: run `git lfs pull` where it came from",
+        "a Git LFS pointer, not the weights themselves (`git lfs pull` gets them, where it came from)",
     ),
-    (b"<!doctype", "a web page, not a checkpoint: the download was answered with a page"),
-    (b"<html", "a web page, not a checkpoint: the download was answered with a page"),
+    (b"<!doctype", "a web page, not a checkpoint; the server answered the download with a page"),
+    (b"<html", "a web page, not a checkpoint; the server answered the download with a page"),
 )
 
 
@@ -49,7 +48,7 @@ def read(path: Path) -> Contents:
     head = _first_bytes(path)
     for magic, what in _FOREIGN:
         if head.lstrip().lower().startswith(magic):
-            raise CheckpointError(f"{path} is {what}.")
+            raise CheckpointError(f"{path} is {what}", Remedy.DOWNLOAD_AGAIN)
     if head.startswith(b"PK"):
         _check_archive(path)
         return _from_torch(path, _load(path, mmap=True))
@@ -57,7 +56,7 @@ def read(path: Path) -> Contents:
         return _from_safetensors(path)
     if head[:1] == pickle.PROTO:
         return _from_torch(path, _load(path, mmap=False))
-    raise CheckpointError(f"{path} is no checkpoint: neither a torch file nor safetensors. {NEXT_STEP}")
+    raise CheckpointError(f"{path} is not a checkpoint: neither a torch file nor safetensors", Remedy.DOWNLOAD_AGAIN)
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -73,13 +72,13 @@ def _first_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(64)
     except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist. Give the path of a checkpoint with --model.") from None
+        raise CheckpointError(f"{path} does not exist", Remedy.OTHER_MODEL) from None
     except IsADirectoryError:
-        raise CheckpointError(f"{path} is a folder. Give the path of a checkpoint file with --model.") from None
+        raise CheckpointError(f"{path} is a folder", Remedy.CHECKPOINT_FILE) from None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}", Remedy.OTHER_MODEL) from error
     if not head:
-        raise CheckpointError(f"{path} is empty. {NEXT_STEP}")
+        raise CheckpointError(f"{path} is empty", Remedy.DOWNLOAD_AGAIN)
     return head
 
 
@@ -88,9 +87,11 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
-        raise CheckpointError(f"{path} is truncated or damaged: its end is missing. {NEXT_STEP}") from None
+        raise CheckpointError(f"{path} is truncated or damaged: its end is missing", Remedy.DOWNLOAD_AGAIN) from None
     if any(name.endswith("/constants.pkl") for name in names):
-        raise CheckpointError(f"{path} is a TorchScript program, not plain weights. It was not run. {NEXT_STEP}")
+        raise CheckpointError(
+            f"{path} is a TorchScript program, not plain weights; it was not run", Remedy.DOWNLOAD_AGAIN
+        )
 
 
 def _load(path: Path, *, mmap: bool) -> object:
@@ -99,19 +100,22 @@ def _load(path: Path, *, mmap: bool) -> object:
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         except pickle.UnpicklingError as error:
-            raise CheckpointError(_why_not_unpickled(path, str(error))) from error
+            raise _not_unpickled(path, str(error)) from error
         except Exception as error:  # broken bytes make the reader fail with nearly any built-in exception
             reason = str(error).partition("\n")[0] or type(error).__name__
-            raise CheckpointError(f"{path} is damaged, or no checkpoint ({reason}). {NEXT_STEP}") from error
+            raise CheckpointError(
+                f"{path} is damaged, or not a checkpoint ({reason})", Remedy.DOWNLOAD_AGAIN
+            ) from error
 
 
-def _why_not_unpickled(path: Path, message: str) -> str:
+def _not_unpickled(path: Path, message: str) -> CheckpointError:
     named = re.search(r"GLOBAL ([\w.]+)", message)
     if named is None:
-        return f"{path} is damaged or no checkpoint: its pickle cannot be read. {NEXT_STEP}"
-    return (
-        f"{path} carries code ({named[1]}): it was not run, and nothing was loaded. "
-        "Only plain weights are read: get them as .safetensors, or give another checkpoint with --model."
+        return CheckpointError(
+            f"{path} is damaged or not a checkpoint: its pickle cannot be read", Remedy.DOWNLOAD_AGAIN
+        )
+    return CheckpointError(
+        f"{path} carries code ({named[1]}), which was not run; nothing was loaded", Remedy.PLAIN_WEIGHTS
     )
 
 
@@ -121,8 +125,9 @@ def _from_torch(path: Path, loaded: object) -> Contents:
         if all(isinstance(tensor, Tensor) for tensor in tensors.values()):
             return Contents({str(name): tensor for name, tensor in tensors.items()}, metadata)
     raise CheckpointError(
-        f"{path} is no checkpoint of this family: weights under 'state', beside their labels and "
-        f"input statistics, are missing. {NEXT_STEP}"
+        f"{path} is not a checkpoint of the birder family: weights under 'state', with their labels and input "
+        "statistics, are missing",
+        Remedy.DOWNLOAD_AGAIN,
     )
 
 
@@ -132,7 +137,7 @@ def _from_safetensors(path: Path) -> Contents:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             text = file.metadata() or {}
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is truncated or damaged ({error}). {NEXT_STEP}") from error
+        raise CheckpointError(f"{path} is truncated or damaged ({error})", Remedy.DOWNLOAD_AGAIN) from error
     return Contents(tensors, {key: _value(path, key, value) for key, value in text.items()})
 
 
@@ -143,4 +148,4 @@ def _value(path: Path, key: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise CheckpointError(f"{path} is damaged: its '{key}' is no JSON. {NEXT_STEP}") from None
+        raise CheckpointError(f"{path} is damaged: its '{key}' is not JSON", Remedy.DOWNLOAD_AGAIN) from None

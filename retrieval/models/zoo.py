@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from retrieval.errors import CheckpointError, DownloadError, UnknownModelError
+from retrieval.errors import CheckpointError, DownloadError, Remedy, UnknownModelError
 from retrieval.models import hub
 from retrieval.models.digest import sha256 as sha256_of
 from retrieval.models.hub import HubFile
@@ -43,7 +43,7 @@ class Weights:
 
 
 def resolve(model: str, *, download: bool = True) -> Weights:
-    """The weights of a known name, of `hf://owner/repository[/file][@revision]`, or of a file.
+    """Return the weights of a known name, of `hf://owner/repository[/file][@revision]`, or of a file.
 
     "auto" means the flagship, or the compact model of this package where the flagship cannot be had now.
 
@@ -63,13 +63,13 @@ def resolve(model: str, *, download: bool = True) -> Weights:
 
 
 def located(name: str) -> str:
-    """Say where the weights of a known name are: a path, or that they are not downloaded; asks no network."""
+    """Return where the weights of a known name are: a path, or "not downloaded"; asks no network."""
     path = hub.cached(HubFile(f"{_OWNER}/{name}", f"{name}.pt"))
     return str(path) if path else "not downloaded"
 
 
 def packaged_facts() -> KnownModel | None:
-    """What the compact model of this package is, read from its file's header; None where there is none."""
+    """Return what the compact model of this package is, read from its file's header; None where there is none."""
     if not COMPACT_FILE.is_file():
         return None
     from safetensors import safe_open
@@ -92,16 +92,13 @@ def _best(*, download: bool) -> Weights:
     except DownloadError as error:
         if not COMPACT_FILE.is_file():
             raise
-        note = (
-            f"using the compact model, whose labels are general: {error} `retrieval models fetch flagship` gets the "
-            "network for bird species."
-        )
+        note = f"using the compact model, whose labels identify no species, not the flagship: {error.what}"
         return replace(_packaged(), note=note)
 
 
 def _packaged() -> Weights:
     if not COMPACT_FILE.is_file():
-        raise UnknownModelError("This installation has no compact model. Choose another with --model.")
+        raise UnknownModelError("this installation has no compact model", Remedy.OTHER_MODEL)
     return Weights(COMPACT, COMPACT, COMPACT_FILE, sha256_of(COMPACT_FILE))
 
 
@@ -141,16 +138,13 @@ def _latest(wanted: HubFile, path: Path | None, *, download: bool) -> Path:
 
 def _require(wanted: HubFile, *, download: bool) -> None:
     if not download:
-        raise DownloadError(
-            f"{wanted} is not on this machine, and nothing is to be downloaded now. "
-            "Give a checkpoint file with --model PATH, or allow the download."
-        )
+        raise DownloadError(f"{wanted} is not on this machine, and downloads are off", Remedy.CHECKPOINT_OR_DOWNLOAD)
 
 
 def _parse(uri: str, *, download: bool) -> HubFile:
     match = _HUB_URI.fullmatch(uri)
     if match is None or ".." in re.split("[/@]", uri):
-        raise UnknownModelError(f"'{uri}' is no hub address. Write hf://owner/repository[/file][@revision].")
+        raise UnknownModelError(f"'{uri}' is not a hub address", Remedy.HUB_ADDRESS)
     repository, revision = match["repository"], match["early"] or match["late"] or "main"
     if match["file"] is not None:
         return HubFile(repository, match["file"], revision)
@@ -169,7 +163,7 @@ def _only_checkpoint(repository: str, revision: str, *, download: bool) -> str:
         _require(HubFile(repository, "", revision), download=download)
     found = f"several: {', '.join(names)}" if names else "none"
     raise UnknownModelError(
-        f"Of .pt and .safetensors files, {repository} has {found}. Name one: hf://{repository}/FILE."
+        f"of .pt and .safetensors files, {repository} has {found}", Remedy.HUB_FILE, repository=repository
     )
 
 
@@ -182,20 +176,20 @@ def _from_file(model: str) -> Weights:
     if not exists:
         raise _unknown(model)
     if not path.is_file():
-        raise UnknownModelError(f"{path} is no file. Give the .pt or .safetensors file in it.")
+        raise UnknownModelError(f"{path} is not a file", Remedy.CHECKPOINT_FILE)
     try:
         return Weights(path.stem, str(path), path, sha256_of(path))
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}", Remedy.OTHER_MODEL) from error
 
 
 def _unknown(model: str) -> UnknownModelError:
     if model.endswith(_SUFFIXES) or "/" in model or "\\" in model:
-        address = f", or hf://{model} for a repository of the hub" if re.fullmatch(r"[\w.-]+/[\w.-]+", model) else ""
-        return UnknownModelError(f"There is no file {model}. Give the path of a checkpoint{address}.")
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+            return UnknownModelError(f"there is no file {model}", Remedy.CHECKPOINT_OR_REPOSITORY, repository=model)
+        return UnknownModelError(f"there is no file {model}", Remedy.OTHER_MODEL)
     close: Sequence[str] = difflib.get_close_matches(model, NAMES, n=1)
-    hint = f"Did you mean {close[0]}? " if close else ""
-    return UnknownModelError(
-        f"'{model}' is neither a known model nor a file. {hint}Known: {', '.join(NAMES)}. "
-        "Others: hf://owner/repository, or the path of a .pt or .safetensors file."
-    )
+    what = f"'{model}' is neither a known model nor a file"
+    if close:
+        return UnknownModelError(what, Remedy.SIMILAR_MODEL, similar=close[0], known=", ".join(NAMES))
+    return UnknownModelError(what, Remedy.KNOWN_MODEL, known=", ".join(NAMES))

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from retrieval.records import Rows, Vectors
 from retrieval.search.gpu import attempt
+from retrieval.search.vectors import HalfVectors
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import HalfVectors
 
 CODED_FROM = 20_000  # rows: below, half precision is as fast
 ENERGY = 0.99  # share of the squared length that the axes kept must carry

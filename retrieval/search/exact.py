@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.records import Rows, Vectors
-from retrieval.vectors import HalfVectors
+from retrieval.search.vectors import HalfVectors
 
 Scores: TypeAlias = NDArray[np.float32]  # (m, k), descending; -inf where there are fewer than k
 Found: TypeAlias = tuple[Scores, Rows]  # the rows beside them, (m, k); -1 where there are fewer than k

@@ -14,7 +14,7 @@ import numpy as np
 from retrieval.records import Rows, Vectors
 from retrieval.search.exact import Found
 from retrieval.search.mapped import clean
-from retrieval.vectors import HalfVectors
+from retrieval.search.vectors import HalfVectors
 
 ADDED_AT_ONCE = 65_536  # rows: 200 MB in single precision
 LIMIT = 2048  # the highest k and nprobe of FAISS' GPU kernels

@@ -21,8 +21,8 @@ from retrieval.search.measurement import SAMPLE, LeaveOneOut, Measurement, Point
 from retrieval.search.selection import Mask
 from retrieval.search.subset import Subset
 from retrieval.search.tuning import describe, timed, tune
+from retrieval.search.vectors import HALF, HalfVectors
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import HALF, HalfVectors
 
 GPU_BATCH = 256  # queries from which on a search is worth a GPU
 DEFAULT_SHORTLIST = 500  # rows, for 20 neighbours, until it is measured

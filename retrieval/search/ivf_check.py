@@ -11,8 +11,8 @@ from retrieval.search.ivf import IvfIndex
 from retrieval.search.ivf_file import hash_file
 from retrieval.search.measurement import LeaveOneOut, margin
 from retrieval.search.selection import Selection
+from retrieval.search.vectors import HalfVectors
 from retrieval.search.wishes import K, Wishes
-from retrieval.vectors import HalfVectors
 
 Search = Callable[[Vectors, int, Selection], exact.Found]
 

@@ -9,17 +9,17 @@ import faiss
 from retrieval.durable import replacing
 from retrieval.errors import IndexFormatError
 from retrieval.search.codes import lists_of
-from retrieval.vectors import DERIVED, naming
+from retrieval.search.vectors import DERIVED
 
 Digest = str  # SHA-256, in hexadecimal digits
 
 
 def write(index: faiss.Index, path: Path) -> Digest:
-    """Replace the file; readers keep the one they opened. Raises OSError, with its name, on a full disk."""
+    """Replace the file; readers keep the one they opened. Raises StorageError on a full disk."""
     digest = hashlib.sha256()
     # FAISS gets a file that Python opened: its own `fopen` knows only paths of the local code page,
     # and loses the reason of a failed write.
-    with naming(path), replacing(path) as partial, partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
 
         def put(data: bytes) -> int:
             digest.update(data)

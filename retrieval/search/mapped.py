@@ -11,7 +11,7 @@ import numpy as np
 
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
-from retrieval.vectors import HalfVectors
+from retrieval.search.vectors import HalfVectors
 
 WORTH_THREADS = 4  # queries
 Bytes = faiss.MaybeOwnedVectorUInt8

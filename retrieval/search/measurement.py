@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from retrieval.durable import replacing
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
+from retrieval.search.vectors import HalfVectors
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import HalfVectors, naming
 
 Search = Callable[[Vectors, int], exact.Found]
 Recalls = NDArray[np.float64]  # (sample,), 0 to 1
@@ -68,7 +68,7 @@ class Measurement:
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
-        with naming(path), replacing(path) as partial:
+        with replacing(path) as partial:
             partial.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     @classmethod

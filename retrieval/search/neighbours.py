@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrieval.durable import remove_partial
+from retrieval.durable import remove_leftovers
 from retrieval.errors import IndexFormatError
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact, growth
@@ -20,8 +20,8 @@ from retrieval.search.measurement import SAMPLE, Measurement
 from retrieval.search.opened import OpenedIvf
 from retrieval.search.selection import Selection
 from retrieval.search.status import IvfStatus
+from retrieval.search.vectors import DERIVED, HalfVectors, VectorFile
 from retrieval.search.wishes import K, Wishes
-from retrieval.vectors import DERIVED, HalfVectors, VectorFile
 
 if TYPE_CHECKING:
     from retrieval.search.gpu import GpuFlat
@@ -108,7 +108,7 @@ class Neighbours:
         is as it was.
         """
         for path in (self._path, self._measurement):
-            remove_partial(path)
+            remove_leftovers(path)
         ivf = self._ivf.usable(rows)
         if rows == 0 or ivf is None:
             return self.rebuild(rows, dead)

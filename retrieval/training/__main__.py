@@ -113,7 +113,7 @@ def export(work: Path, output: Path) -> None:
 def _trainer(options: dict[str, Any]) -> "Trainer":
     import torch
 
-    from retrieval.engines.torch_device import choose_device
+    from retrieval.engines.torch.device import choose_device
     from retrieval.models import checkpoint
     from retrieval.models.digest import sha256
     from retrieval.training import bundle

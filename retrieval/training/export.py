@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
 from retrieval.errors import CheckpointError
 from retrieval.models import checkpoint
 from retrieval.models.checkpoint import Checkpoint
-from retrieval.models.labels import clean, scientific_names
+from retrieval.species.labels import clean, scientific_names
 from retrieval.training import state
 from retrieval.training.state import State
 

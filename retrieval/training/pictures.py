@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retrieval import archive
-from retrieval.decode import decode
+from retrieval.archive.content import read_file
+from retrieval.archive.walk import Walk, check_root
+from retrieval.decode.photo import decode
 from retrieval.errors import PhotoError
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB, upright
@@ -44,15 +45,15 @@ class Gathering:
         """Yield the pictures, folder by folder; raises ArchiveError where one of the folders is none."""
         seen: list[int] = []
         for folder in self.folders:
-            root = archive.check_root(folder)
-            for file in archive.Walk(root, root):
+            root = check_root(folder)
+            for file in Walk(root, root):
                 image = self._open(root / file.relative)
                 if image is not None and self._teaches(image, seen):
                     yield Picture(f"{root.name}/{file.relative}", np.array(image))
 
     def _open(self, path: Path) -> Image.Image | None:
         try:
-            content = archive.read(path)
+            content = read_file(path)
             # Twice the size, so that scaling down is what softens the picture, not a decoder's shortcut.
             wanted = (2 * self.long_side, 2 * self.long_side)
             image = decode(content.data, name=path.name, at_least=wanted).image

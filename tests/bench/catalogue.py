@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 from catalogue_rows import ROOT, Shape, fill
 
-from retrieval.archive import Seen
-from retrieval.catalogue.run import Run
-from retrieval.catalogue.survey import Scope
-from retrieval.records import Embedding, Facts, Look, Outcome, Prediction, Source
+from retrieval.archive.walk import Seen
+from retrieval.catalogue.listing import ListedFolder
+from retrieval.records import Embedding, Facts, Outcome, Prediction, Preview, Source
 from retrieval.store import Store
 
 BATCH = 500  # records of an insert
@@ -60,9 +59,9 @@ def measure(folder: Path, rows: int) -> None:
     line("open", lambda: Store.open(folder).close(), lambda: bare(path).close())
     store, plain = Store.open(folder), bare(path)
     catalogue = store.catalogue
-    line("counts", catalogue.counts, lambda: plain.execute(COUNTS).fetchall())
-    line("dead rows, first", lambda: forgetful(store), lambda: plain.execute(DEAD).fetchall(), times=5)
-    line("dead rows, again", catalogue.dead_rows, lambda: plain.execute("PRAGMA data_version").fetchall())
+    line("counts", catalogue.photos.counts, lambda: plain.execute(COUNTS).fetchall())
+    line("selection, first", lambda: forgetful(store), lambda: plain.execute(DEAD).fetchall(), times=5)
+    line("selection, again", lambda: select(store), lambda: plain.execute("PRAGMA data_version").fetchall())
 
     def some(count: int) -> list[int]:
         return draw.integers(0, rows, count).tolist()  # type: ignore[no-any-return]
@@ -70,9 +69,13 @@ def measure(folder: Path, rows: int) -> None:
     for queries in (1, 256):
         count = HITS * queries
         label = f"photos of {HITS} hits" if queries == 1 else f"photos of {queries} x {HITS} hits"
-        line(label, lambda n=count: catalogue.photos_at(some(n)), lambda n=count: look_up(plain, some(n)))
+        line(label, lambda n=count: catalogue.photos.of_rows(some(n)), lambda n=count: look_up(plain, some(n)))
     digests = [draw.bytes(32) for _ in range(2 * TIMES)]
-    line("knows", lambda: catalogue.knows(digests.pop()), lambda: plain.execute(KNOWN, (digests[0],)).fetchall())
+    line(
+        "knows",
+        lambda: catalogue.contents.is_settled(digests.pop()),
+        lambda: plain.execute(KNOWN, (digests[0],)).fetchall(),
+    )
     files = plain.execute(FILES, (max(1, rows // (2 * TIMES)),)).fetchall()
     line("stored_at", lambda: at_place(store, files.pop()), lambda: plain.execute(PLACED, files[0]).fetchall())
     inserts(store, plain, rows, draw)
@@ -98,10 +101,10 @@ LOOKED_UP = (
 def inserts(store: Store, plain: sqlite3.Connection, rows: int, draw: np.random.Generator) -> None:
     """Batches of new records, one transaction each; taken out again."""
     first = [rows]
-    with Run(store.database) as run:
+    with store.catalogue.indexing_run() as run:
 
         def ours() -> None:
-            run.commit([outcome(first[0] + number, draw) for number in range(BATCH)], first[0])
+            run.record([outcome(first[0] + number, draw) for number in range(BATCH)], first[0])
             first[0] += BATCH
 
         def theirs() -> None:
@@ -123,7 +126,7 @@ def inserts(store: Store, plain: sqlite3.Connection, rows: int, draw: np.random.
         line(f"insert of {BATCH} records", ours, theirs, times=8)
     with plain:
         plain.execute("DELETE FROM photo WHERE path >= x'62656e63682f' AND path < x'62656e636830'")
-        plain.execute("DELETE FROM look WHERE content_id IN (SELECT id FROM content WHERE vector_row >= ?)", (rows,))
+        plain.execute("DELETE FROM preview WHERE content_id IN (SELECT id FROM content WHERE vector_row >= ?)", (rows,))
         plain.execute("DELETE FROM content WHERE vector_row >= ?", (rows,))
 
 
@@ -133,10 +136,10 @@ def unchanged(store: Store, plain: sqlite3.Connection) -> None:
     seen = [Seen(os.fsdecode(path), size, mtime_ns) for path, size, mtime_ns in listing]
 
     def ours() -> None:
-        with Run(store.database) as run:
-            for _ in run.see(ROOT, seen):
+        with store.catalogue.indexing_run() as run:
+            for _ in run.add_listed(ROOT, seen):
                 pass
-            settled = run.settle([Scope(ROOT)])
+            settled = run.settle([ListedFolder(ROOT)])
         assert settled.unchanged > 0.9 * len(seen)
 
     def theirs() -> None:
@@ -156,18 +159,24 @@ def outcome(row: int, draw: np.random.Generator) -> Outcome:
     source = Source(ROOT, f"bench/{row}", 1, 1)
     predictions = (Prediction("species 001", 0.5),)
     embedding = Embedding(np.empty(0, np.float32), 1.0, predictions)
-    facts, look = Facts("JPEG", 6000, 4000), Look(draw.bytes(8), b"")
-    return Outcome(source, Path(source.relative), 1, 1, draw.bytes(32), facts, look, embedding)
+    facts, preview = Facts("JPEG", 6000, 4000), Preview(draw.bytes(8), b"")
+    return Outcome(source, Path(source.relative), 1, 1, draw.bytes(32), facts, preview, embedding)
 
 
 def forgetful(store: Store) -> None:
-    """The dead rows, on a connection that has not asked for them before."""
-    store.database.close()
-    store.catalogue.dead_rows()
+    """What search may find, on a connection that has not asked for it before."""
+    store.catalogue.close()
+    select(store)
+
+
+def select(store: Store) -> None:
+    """What search may find."""
+    with store.snapshot() as now:
+        now.selection()
 
 
 def at_place(store: Store, file: tuple[bytes, int, int]) -> None:
-    assert store.catalogue.stored_at(ROOT, os.fsdecode(file[0]), *file[1:])
+    assert store.catalogue.contents.of_file(ROOT, os.fsdecode(file[0]), *file[1:])
 
 
 def look_up(plain: sqlite3.Connection, rows: list[int]) -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.catalogue.database import Database
+from retrieval.catalogue.catalogue import Catalogue
 from retrieval.manifest import Manifest, Model
 from retrieval.models.head import Head
 
@@ -39,7 +39,7 @@ class Shape:
     copies: float = 0.02  # contents that lie in a second file
     dead: float = 0.0  # contents whose photos are gone
     failed: float = 0.002  # further files that could not be read
-    looks: bool = True  # perceptual hashes, with a thumbnail of no bytes
+    previews: bool = True  # perceptual hashes, with a thumbnail of no bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ def fill(
     folder.mkdir(parents=True, exist_ok=True)
     root = root or folder / "no-photos"
     labels = tuple(f"species {number:03}" for number in range(SPECIES))
-    database = Database(folder / "catalogue.sqlite")
-    database.migrate()
-    database.close()
+    catalogue = Catalogue(folder / "catalogue.sqlite")
+    catalogue.migrate()
+    catalogue.close()
     _insert(folder / "catalogue.sqlite", rows, seed, labels, species, shape)
     vectors = folder / "vectors.f16"
     if not vectors.exists():
@@ -92,7 +92,7 @@ def _insert(path: Path, rows: int, seed: int, labels: tuple[str, ...], species: 
         connection.execute(f"PRAGMA {pragma}")
     connection.execute("BEGIN")
     connection.execute("INSERT INTO root (id, name) VALUES (1, ?)", (ROOT,))
-    for contents, photos, looks in _chunks(rows, seed, labels, species, shape):
+    for contents, photos, previews in _chunks(rows, seed, labels, species, shape):
         marks = ", ".join("?" * 14)
         connection.executemany(
             "INSERT INTO content (id, hash, vector_row, norm, species, probability, live, format, width, height, "
@@ -104,7 +104,7 @@ def _insert(path: Path, rows: int, seed: int, labels: tuple[str, ...], species: 
             "VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
             photos,
         )
-        connection.executemany("INSERT INTO look VALUES (?, ?, x'')", looks)
+        connection.executemany("INSERT INTO preview VALUES (?, ?, x'')", previews)
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -161,7 +161,7 @@ def _chunk(
     chance, probability = draw.random((3, count)).tolist(), draw.beta(4, 1, count).tolist()
     contents: list[Row] = []
     photos: list[Row] = []
-    looks: list[Row] = []
+    previews: list[Row] = []
     for at, one in enumerate(sessions.tolist()):
         _, day, second, latitude, longitude, camera, kind = one
         row = first + at
@@ -179,6 +179,6 @@ def _chunk(
             photos.append((b"backup/" + path, *facts, *state))
         if chance[2][at] < shape.failed:
             photos.append((path + b".bad", row, 10**18, None, "failed", "unreadable", "cannot be read", None))
-        if shape.looks:
-            looks.append((row + 1, marks[8 * at : 8 * at + 8]))
-    return contents, photos, looks
+        if shape.previews:
+            previews.append((row + 1, marks[8 * at : 8 * at + 8]))
+    return contents, photos, previews

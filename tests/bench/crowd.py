@@ -79,9 +79,9 @@ class Crowd:
                 image = picture(self._cut(window), draw)
             except PhotoError:
                 continue
-            likeness = self._likeness(image)
-            if likeness < TOO_LIKE:
-                self.highest = max(self.highest, likeness)
+            match = self._match(image)
+            if match < TOO_LIKE:
+                self.highest = max(self.highest, match)
                 return image
             self.redrawn += 1
         raise SystemExit("too few photos for so large a crowd of different pictures: give a folder with more")
@@ -94,7 +94,7 @@ class Crowd:
         cut = photo.crop((left, top, round((x + 1) * width), round((y + 1) * height)))
         return cut.resize(SIZE, Image.Resampling.BICUBIC)
 
-    def _likeness(self, image: Image.Image) -> float:
+    def _match(self, image: Image.Image) -> float:
         """The highest correlation with an earlier picture; remembers this one, if it is kept."""
         grey = np.asarray(image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), dtype=np.float32)
         grey = (grey - grey.mean()) / max(1.0, float(np.linalg.norm(grey - grey.mean())))

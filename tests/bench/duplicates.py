@@ -78,8 +78,8 @@ def edited(arguments: argparse.Namespace, work: Path) -> None:
     print_cost(found, len(trial.family))
     print_edits(trial, pairs)
     print_wrong(trial, pairs)
-    if arguments.looks:
-        write_looks(trial, pairs, arguments.looks)
+    if arguments.previews:
+        write_looks(trial, pairs, arguments.previews)
 
 
 def make_edited(arguments: argparse.Namespace, work: Path) -> Trial:
@@ -170,20 +170,20 @@ def write_looks(trial: Trial, pairs: set[Pair], folder: Path) -> None:
         for old in folder.glob(f"{label}-[0-9][0-9][0-9][0-9].png"):
             old.unlink()
         for number, pair in enumerate(some):
-            look = side_by_side([(trial.folder / file, f"{file} {described(trial, file)}") for file in pair])
-            look.save(folder / f"{label}-{number:04}.png")
+            preview = side_by_side([(trial.folder / file, f"{file} {described(trial, file)}") for file in pair])
+            preview.save(folder / f"{label}-{number:04}.png")
 
 
 def side_by_side(shown: list[tuple[Path, str]]) -> Image.Image:
     photos = [trials.opened(path) for path, _ in shown]
     photos = [photo.resize((max(1, photo.width * LOOK_HEIGHT // photo.height), LOOK_HEIGHT)) for photo in photos]
-    look = Image.new("RGB", (sum(photo.width for photo in photos), LOOK_HEIGHT + 20 * len(shown)), "white")
+    preview = Image.new("RGB", (sum(photo.width for photo in photos), LOOK_HEIGHT + 20 * len(shown)), "white")
     left = 0
     for line, (photo, (_, words)) in enumerate(zip(photos, shown, strict=True)):
-        look.paste(photo, (left, 0))
-        ImageDraw.Draw(look).text((4, LOOK_HEIGHT + 20 * line), words, "black", font_size=14)
+        preview.paste(photo, (left, 0))
+        ImageDraw.Draw(preview).text((4, LOOK_HEIGHT + 20 * line), words, "black", font_size=14)
         left += photo.width
-    return look
+    return preview
 
 
 def shot_in_bursts(arguments: argparse.Namespace, work: Path) -> None:
@@ -201,8 +201,8 @@ def shot_in_bursts(arguments: argparse.Namespace, work: Path) -> None:
     print(f"  {len(in_bursts)} called a burst, {len(set(false) & counted)} called duplicates (must be 0)")
     print_cost(found, len(trial.family))
     print_wrong(trial, found.pairs(*REMOVABLE))
-    if arguments.looks:
-        write_looks(trial, found.pairs(*REMOVABLE), arguments.looks)
+    if arguments.previews:
+        write_looks(trial, found.pairs(*REMOVABLE), arguments.previews)
 
 
 def scale(arguments: argparse.Namespace, work: Path) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from retrieval import Embedder
-from retrieval.archive import Walk
-from retrieval.decode import decode
+from retrieval.archive.walk import Walk
+from retrieval.decode.photo import decode
 from retrieval.search import exact
 
 K = 20

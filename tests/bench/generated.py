@@ -16,9 +16,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.embed import Embedder
+from retrieval.archive.suffixes import PHOTO_SUFFIXES
+from retrieval.embed.embedder import Embedder
 from retrieval.errors import PhotoError
-from retrieval.formats import PHOTO_SUFFIXES
 from retrieval.records import Vectors
 
 Labels = NDArray[np.int32]  # (n,), numbers of clusters or species

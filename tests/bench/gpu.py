@@ -24,17 +24,17 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from speed import PHOTO_SUFFIXES, flop
 
-import retrieval.embed
 from retrieval import Index
-from retrieval.ahead import ahead
-from retrieval.embed import AHEAD_BYTES, AHEAD_FILES, available_cores
-from retrieval.engines.torch import TorchEngine
-from retrieval.engines.torch_compile import COMPILE_FROM, compiled
-from retrieval.engines.torch_transfer import Transfer
+from retrieval.decode.prefetch import prefetch
+from retrieval.embed import embedder
+from retrieval.embed.embedder import AHEAD_BYTES, AHEAD_FILES, available_cores
+from retrieval.embed.prepare import Preparation
+from retrieval.engines.torch.compilation import COMPILE_FROM, compiled
+from retrieval.engines.torch.engine import TorchEngine
+from retrieval.engines.torch.transfer import Transfer
 from retrieval.models import checkpoint
 from retrieval.models.checkpoint import Checkpoint
 from retrieval.models.vit import VitConfig
-from retrieval.prepare import Preparation
 from retrieval.records import Source
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -164,7 +164,7 @@ def decoding(photos: list[Path], config: VitConfig) -> None:
             for path in photos[:count]
         )
         begun, cpu = time.perf_counter(), time.process_time()
-        for _ in ahead(jobs, workers=workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
+        for _ in prefetch(jobs, workers=workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
             pass
         return count / (time.perf_counter() - begun), (time.process_time() - cpu) / count
 
@@ -241,7 +241,7 @@ def resized(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def vectors(engine: TorchEngine, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = [engine.run(pixels[start : start + 8])[0] for start in range(0, len(pixels), 8)]
+    parts = [engine.run(pixels[start : start + 8]) for start in range(0, len(pixels), 8)]
     features = np.concatenate(parts)
     return features / np.linalg.norm(features, axis=1, keepdims=True)
 
@@ -282,8 +282,8 @@ class TimedEngine:
 def indexing(archive: Path, folder: Path, model: Path, device: str, precision: str) -> None:
     """`index` from files, and what its main thread did meanwhile."""
     clock = Clock()
-    plain = retrieval.embed.ahead
-    retrieval.embed.ahead = lambda *jobs, **options: clock.each("waiting for decoded photos", plain(*jobs, **options))
+    plain = embedder.prefetch
+    embedder.prefetch = lambda *jobs, **options: clock.each("waiting for decoded photos", plain(*jobs, **options))
     with Index.create(folder, model=str(model), engine="torch", device=device, precision=precision) as index:
         loaded = index.embedder.network.load()
         loaded.engine.run(np.zeros((loaded.engine.batch_size, loaded.model.height, loaded.model.width, 3), np.uint8))

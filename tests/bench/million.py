@@ -20,7 +20,7 @@ import psutil
 from scale import asking, comparison, filters, growth, opening, pairs
 from scale.bench import Bench
 
-from retrieval.embed import available_cores
+from retrieval.embed.embedder import available_cores
 from retrieval.errors import RetrievalError
 
 PARTS = ("search", "filters", "query", "open", "growth", "pairs")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from retrieval.engines.torch import TorchEngine
+from retrieval.engines.torch.engine import TorchEngine
 from retrieval.models import checkpoint
 from retrieval.models.checkpoint import Checkpoint
 from retrieval.models.transform import InputTransform

@@ -15,7 +15,7 @@ import numpy as np
 from species import accuracy, failing_removed
 
 from retrieval import Embedder, Index
-from retrieval.embed import available_cores
+from retrieval.embed.embedder import available_cores
 from retrieval.search import exact
 
 K = 20

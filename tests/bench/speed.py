@@ -30,10 +30,11 @@ from table import Table, in_turn, output, ratio
 
 from retrieval import Index
 from retrieval.cli.index import command
-from retrieval.engines import choice
+from retrieval.embed.prepare import DECODE_SCALE, Preparation
+from retrieval.engines import registry
 from retrieval.models import checkpoint, zoo
+from retrieval.models.lazy_checkpoint import LazyCheckpoint
 from retrieval.models.vit import VitConfig
-from retrieval.prepare import DECODE_SCALE, Preparation
 from retrieval.records import Source
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg")
@@ -157,7 +158,8 @@ def embedding(table: Table, model: Path, config: VitConfig, precision: str, fold
         kind = precision if precision in _TYPES else "bf16"
         runs = {"ceiling": partial(product, config, len(batch), _TYPES[kind]), "ours": partial(engine.run, batch)}
         if precision == kind:
-            other = choice.start(zoo.resolve(str(model)), engine="torch", device="cpu", precision=precision).engine
+            weights = LazyCheckpoint(zoo.resolve(str(model)))
+            other = registry.start(weights, engine="torch", device="cpu", precision=precision)
             runs["torch"] = partial(other.run, batch)
         times = in_turn(rounds, **runs)
     rate = {name: f"{len(batch) / statistics.median(values):.1f} photos/s" for name, values in times.items()}

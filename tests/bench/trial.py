@@ -12,8 +12,9 @@ import numpy as np
 from copies import Draw, draw_copy
 from PIL import Image, UnidentifiedImageError
 
-from retrieval.archive import Walk, hash_file
-from retrieval.decode import decode
+from retrieval.archive.content import hash_file
+from retrieval.archive.walk import Walk
+from retrieval.decode.photo import decode
 from retrieval.errors import PhotoError
 
 Pair = tuple[str, str]  # two files, relative to the archive, in order

@@ -8,7 +8,7 @@ from photos import photo
 from removals import Library, group, plan, tree
 
 from retrieval.cli import main
-from retrieval.dedupe import plan_file
+from retrieval.dedupe.plan import plan_file
 from retrieval.lock import writing
 
 
@@ -75,7 +75,7 @@ def test_undo_leaves_what_is_in_the_way(library):
     (library.root / "b" / "new\nline.jpg").write_bytes(b"in the way")
     back = call("undo", "--strict")
     assert back.exit_code == 3
-    assert "left (group 1): there is something at" in back.stderr
+    assert "left (group 1): another file is at" in back.stderr
     assert "0 photos and 1 sidecar (" in back.stderr
 
 
@@ -127,7 +127,7 @@ def test_another_writer(library):
 def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(library, monkeypatch):
     import signal
 
-    from retrieval.dedupe import transfer
+    from retrieval.dedupe.run import transfer
 
     real = transfer.move
 

@@ -11,7 +11,7 @@ from removals import tree
 from textures import EDITS, saved, textured
 
 from retrieval.cli import main
-from retrieval.dedupe import plan_file
+from retrieval.dedupe.plan import plan_file
 from retrieval.lock import writing
 
 SIZE = (200, 150)
@@ -211,8 +211,8 @@ def test_no_index(place):
         (["--kinds", "nearly"], 2, "nearly is no kind: choose among exact, same-pixels, near, burst, raw+jpeg"),
         (["--kinds", ","], 2, "nothing is no kind"),
         (["--kinds", "exact,foo,bar"], 2, "foo, bar is no kind"),
-        (["--keep", "largest"], 1, "--keep knows no rule 'largest'"),
-        (["--keep", "path:"], 1, "--keep knows no rule"),
+        (["--keep", "largest"], 1, "there is no rule 'largest'"),
+        (["--keep", "path:"], 1, "there is no rule"),
         (["--min-score", "2"], 2, "0<=x<=1"),
         (["--across", "archive"], 2, "requires 2 arguments"),
         (["--reference", "nowhere"], 2, "does not exist"),
@@ -281,13 +281,13 @@ def test_an_index_that_cannot_be_written(library):
 
 
 def test_stopping_says_how_to_go_on(library, monkeypatch):
-    from retrieval.dedupe import look_alikes
+    from retrieval.dedupe.alike import scan
     from retrieval.errors import Interrupted
 
     def stop(*_arguments: object) -> None:
         raise Interrupted
 
-    monkeypatch.setattr(look_alikes.LookAlikes, "_compare", stop)
+    monkeypatch.setattr(scan.Scan, "_compare", stop)
     stopped = find("-o", "plan.csv")
     assert (stopped.exit_code, stopped.stdout) == (130, "")
     assert "Run the same command again" in stopped.stderr

@@ -186,7 +186,7 @@ def test_general_labels_are_told_of(tmp_path, monkeypatch):
 
 
 def test_a_long_table_is_as_wide_as_its_beginning(place, monkeypatch):
-    monkeypatch.setattr("retrieval.present_list.MEASURED", 2)
+    monkeypatch.setattr("retrieval.present.listing.MEASURED", 2)
     whole = call("list", "--format", "table").stdout.splitlines()
     assert [line.split()[-1] for line in whole[1:]] == call("list", "-f").stdout.splitlines()
 

@@ -60,7 +60,7 @@ def test_without_the_hub_the_whole_main_job_runs_on_the_compact_model(call, comp
     assert time.monotonic() - begun < 60
     (line,) = indexed.stderr.splitlines()
     assert "compact model" in line
-    assert "retrieval models fetch flagship" in line
+    assert "using the compact model" in line
 
     asked = call(compact, "query", "archive/001.jpg", "-k", 2, "--format", "json")
     assert (asked.returncode, asked.stderr) == (0, "")
@@ -127,6 +127,6 @@ def test_the_speed_of_a_long_enough_run_is_remembered(call, compact, tmp_path):
 def test_fetching_what_cannot_be_fetched(call, compact):
     done = call(compact, "models", "fetch", "flagship")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "could not be fetched" in done.stderr
+    assert "cannot fetch" in done.stderr
     unknown = call(compact, "models", "fetch", "flagshop")
     assert "Did you mean flagship?" in unknown.stderr

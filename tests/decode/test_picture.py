@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from photos import scene
 from PIL import Image, ImageFile
 
-from retrieval.decode import Decoded, decode, picture
+from retrieval.decode import picture
+from retrieval.decode.photo import Decoded, decode
 from retrieval.errors import PhotoError
 
 SIZE = (160, 120)

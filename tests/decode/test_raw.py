@@ -13,7 +13,7 @@ from photos import scene
 from PIL import Image
 from raw_photos import Directory, dng
 
-from retrieval.decode import Decoded, decode
+from retrieval.decode.photo import Decoded, decode
 from retrieval.decode.raw import open_raw
 from retrieval.errors import PhotoError
 
@@ -45,7 +45,7 @@ def jpeg(image: Image.Image, orientation: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def likeness(image: Image.Image) -> float:
+def match(image: Image.Image) -> float:
     """The correlation of an image's pixels with the upright scene's."""
     pixels = [np.asarray(each.resize((60, 40)), float).ravel() for each in (image, scene(3, SIZE))]
     return float(np.corrcoef(pixels)[0, 1])
@@ -68,7 +68,7 @@ def test_development_comes_upright(orientation: int) -> None:
     photo = decoded(dng(np.asarray(stored(orientation)), orientation=orientation))
     assert photo.image.size == (SIZE[0] // 2, SIZE[1] // 2)
     assert (photo.facts.format, photo.facts.width, photo.facts.height) == ("RAW", *SIZE)
-    assert likeness(photo.image) > 0.98
+    assert match(photo.image) > 0.98
 
 
 @pytest.mark.parametrize("orientation", STORE)
@@ -78,7 +78,7 @@ def test_a_preview_comes_upright_once(orientation: int, says_so: bool) -> None:
     preview = jpeg(lying, orientation if says_so else None)
     photo = decoded(dng(np.zeros((*lying.size[::-1], 3), np.uint8), orientation=orientation, preview=preview))
     assert photo.image.size == SIZE
-    assert likeness(photo.image) > 0.98
+    assert match(photo.image) > 0.98
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
@@ -86,7 +86,7 @@ def test_a_preview_comes_upright_once(orientation: int, says_so: bool) -> None:
 def test_a_preview_that_is_stored_upright_stays_so(orientation: int, tag: int | None) -> None:
     lying = np.zeros((*stored(orientation).size[::-1], 3), np.uint8)
     photo = decoded(dng(lying, orientation=orientation, preview=jpeg(scene(3, SIZE), tag)))
-    assert likeness(photo.image) > 0.98
+    assert match(photo.image) > 0.98
 
 
 def dark(size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -134,7 +134,7 @@ def test_a_broken_preview_gives_way_to_development() -> None:
     broken = preview[:300] + bytes(len(preview) - 300)
     photo = decoded(dng(np.asarray(scene(3, (200, 150))), preview=preview).replace(preview, broken))
     assert photo.image.size == (100, 75)
-    assert likeness(photo.image) > 0.98
+    assert match(photo.image) > 0.98
 
 
 EXIF: Directory = {

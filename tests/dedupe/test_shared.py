@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from retrieval import Index
-from retrieval.dedupe.find import Findings, FindOptions
-from retrieval.dedupe.plan import Kind
+from retrieval.dedupe.groups.find import Findings, FindOptions
+from retrieval.dedupe.plan.records import Kind
 
 pytestmark = pytest.mark.shared
 

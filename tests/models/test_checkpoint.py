@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from retrieval.errors import CheckpointError
 from retrieval.models import checkpoint
 from retrieval.models.checkpoint import Checkpoint
+from retrieval.models.head import Head
 from retrieval.models.transform import InputTransform
 
 Contents = dict[str, Any]
@@ -148,7 +149,7 @@ def test_the_network_shares_the_weights_and_needs_no_gradient() -> None:
 
 def test_another_input_size_changes_the_position_table_alone(tmp_path: Path) -> None:
     path = tiny_checkpoint(tmp_path / "network.safetensors")
-    own, other = checkpoint.load(path), checkpoint.load(path, image_size=(64, 48))
+    own, other = checkpoint.load(path), checkpoint.load(path).resized((64, 48))
     assert other.transform == InputTransform(64, 48, own.transform.mean, own.transform.std)
     assert other.config.image_size == (64, 48)
     assert other.state["pos_embedding"].shape == (1, 5 + 12, 32)
@@ -161,8 +162,8 @@ def test_another_input_size_changes_the_position_table_alone(tmp_path: Path) -> 
 @pytest.mark.parametrize("size", [(0, 32), (32, 40), (-16, 32)])
 def test_an_input_size_that_patches_do_not_fill_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tiny_checkpoint(tmp_path / "network.safetensors")
-    with pytest.raises(CheckpointError, match=r"network\.safetensors .* does not divide into patches of 16"):
-        checkpoint.load(path, image_size=size)
+    with pytest.raises(CheckpointError, match=r"does not divide into .* patches of 16x16: choose a multiple of 16"):
+        checkpoint.load(path).resized(size)
 
 
 def refusal(path: Path) -> str:
@@ -187,18 +188,18 @@ def test_a_truncated_file_is_refused(tmp_path: Path, name: str, kept: float) -> 
     data = written(tmp_path, contents()).read_bytes() if name.endswith("pt") else (tmp_path / name).read_bytes()
     size = int(len(data) * kept) if 0 < kept < 1 else int(kept) % len(data)
     (tmp_path / name).write_bytes(data[:size])
-    assert re.search("truncated|damaged|no checkpoint", refusal(tmp_path / name))
+    assert re.search("truncated|damaged|not a checkpoint", refusal(tmp_path / name))
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"", "is empty"),
-        (b"hello", "is no checkpoint"),
-        (bytes(5000), "is no checkpoint"),
+        (b"hello", "is not a checkpoint"),
+        (bytes(5000), "is not a checkpoint"),
         (b"\n<!DOCTYPE html><html>Not Found</html>", "is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:78db\nsize 331000000\n", "Git LFS pointer"),
-        (pickle.dumps([1, 2, 3], protocol=2), "no checkpoint"),
+        (pickle.dumps([1, 2, 3], protocol=2), "not a checkpoint"),
         (pickle.dumps(["x" * 500])[:300], "damaged"),
         (b"\x10" + bytes(7) + b"{ no JSON here }", "truncated or damaged"),
     ],
@@ -255,7 +256,7 @@ def test_a_torchscript_program_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", [{"a": torch.zeros(2)}, {"state": 3}, {"state": {"a": 1}}, [torch.zeros(2)], None])
 def test_torch_files_of_other_things_are_refused(tmp_path: Path, what: object) -> None:
-    assert "no checkpoint of this family" in refusal(written(tmp_path, what))
+    assert "not a checkpoint of the birder family" in refusal(written(tmp_path, what))
 
 
 def test_safetensors_without_metadata_are_refused(tmp_path: Path) -> None:
@@ -265,7 +266,7 @@ def test_safetensors_without_metadata_are_refused(tmp_path: Path) -> None:
 
 def test_broken_metadata_is_refused(tmp_path: Path) -> None:
     safetensors.torch.save_file(tiny_network().state, tmp_path / "a.safetensors", {"class_to_idx": '{"Hoopoe": '})
-    assert "'class_to_idx' is no JSON" in refusal(tmp_path / "a.safetensors")
+    assert "'class_to_idx' is not JSON" in refusal(tmp_path / "a.safetensors")
 
 
 # Networks that are whole, but not of this kind.
@@ -380,7 +381,7 @@ def test_a_position_table_of_another_input_size_is_refused(tmp_path: Path, heigh
 
 def test_an_input_of_unknown_proportions_is_refused(tmp_path: Path) -> None:
     wide = contents(tiny_network(image_size=(32, 48)), signature=None)
-    assert "6 patches make no square" in refusal(written(tmp_path, wide))
+    assert "6 patches are not a square" in refusal(written(tmp_path, wide))
 
 
 @pytest.mark.parametrize(
@@ -479,7 +480,7 @@ def test_networks_that_only_their_name_tells_apart_are_refused(tmp_path: Path, n
 )
 def test_published_formats_answer_as_the_original_library(shared: Path, file: str, expected: str) -> None:
     folder = shared / "checkpoints"
-    network = checkpoint.load(folder / file).network()
+    loaded = checkpoint.load(folder / file)
     answers = np.load(folder / f"{expected}.expected.npz")
     if "x" in answers:
         images = torch.from_numpy(answers["x"])
@@ -487,9 +488,9 @@ def test_published_formats_answer_as_the_original_library(shared: Path, file: st
         generator = torch.Generator().manual_seed(int(answers["seed"]))
         images = torch.randn(tuple(answers["shape"]), generator=generator)
     with torch.inference_mode():
-        features, logits = network(images)
-    assert np.abs(features.numpy() - answers["embedding"]).max() < 1e-4
-    assert np.abs(logits.numpy() - answers["logits"]).max() < 1e-4
+        features = loaded.network().features(images).numpy()
+    assert np.abs(features - answers["embedding"]).max() < 1e-4
+    assert np.abs(Head.of(loaded).logits(features) - answers["logits"]).max() < 1e-4
 
 
 @pytest.mark.shared
@@ -526,10 +527,11 @@ def test_full_size_networks_answer_as_the_original_library(
     side = resized or size
     if resized is not None:
         original.adjust_size((side, side))
-    ours = checkpoint.load(path, image_size=(side, side)).network()
+    ours = checkpoint.load(path).resized((side, side))
     with torch.inference_mode():
         images = torch.randn(2, 3, side, side)
-        features, logits = ours(images)
+        features = ours.network().features(images)
+        logits = torch.from_numpy(Head.of(ours).logits(features.numpy()))
         expected = original.embedding(images)
         assert torch.cosine_similarity(features, expected).min() >= 0.99999
         assert torch.cosine_similarity(logits, original.classify(expected)).min() >= 0.99999

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from retrieval.vectors import HalfVectors
+from retrieval.search.vectors import HalfVectors
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 
 from retrieval.search import codes
 from retrieval.search.neighbours import Neighbours
-from retrieval.vectors import HalfVectors, VectorFile
+from retrieval.search.vectors import HalfVectors, VectorFile
 
 D = 64
 

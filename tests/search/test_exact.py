@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from retrieval.search import exact
-from retrieval.vectors import HalfVectors
+from retrieval.search.vectors import HalfVectors
 
 # Small whole numbers: every product is exact in single precision, so that ties are ties in any order of summing.
 WHOLE = st.integers(-2, 2).map(float)

@@ -12,7 +12,7 @@ from retrieval.search.ivf import GPU_BATCH, IvfIndex
 from retrieval.search.ivf_check import contents
 from retrieval.search.neighbours import Neighbours
 from retrieval.search.selection import Selection
-from retrieval.vectors import HalfVectors, VectorFile
+from retrieval.search.vectors import HalfVectors, VectorFile
 
 D = 16
 

@@ -21,8 +21,8 @@ from retrieval.search.ivf import IvfIndex
 from retrieval.search.ivf_check import contents
 from retrieval.search.measurement import LeaveOneOut, Measurement, assured
 from retrieval.search.subset import Subset
+from retrieval.search.vectors import HalfVectors
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import HalfVectors
 
 Clustered = Callable[..., HalfVectors]
 D = 16
@@ -230,7 +230,7 @@ class TestFile:
         assert IvfIndex.load(saved, D).measurement is None
 
     def test_the_leftover_of_a_killed_run_is_replaced(self, saved: Path, index: IvfIndex) -> None:
-        leftover = saved.with_name("ivf.faiss.partial")
+        leftover = saved.with_name(".ivf.faiss.0123456789abcdef.partial")
         leftover.write_bytes(b"half an index")
         index.save(saved)
         assert sorted(path.name for path in saved.parent.iterdir()) == ["ivf.faiss", "ivf.json"]
@@ -307,7 +307,7 @@ class TestFile:
                 print(type(error).__name__, error.filename)
         """)
         output = subprocess.run([sys.executable, "-c", program, str(saved)], capture_output=True, text=True, check=True)
-        assert output.stdout.split() == ["OSError", str(saved)]
+        assert output.stdout.split() == ["StorageError", str(saved)]
         assert sorted(path.name for path in saved.parent.iterdir()) == ["ivf.faiss", "ivf.json"]
         assert IvfIndex.load(saved, D).measurement == index.measurement
 

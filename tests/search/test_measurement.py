@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from retrieval.search import exact
 from retrieval.search.measurement import LeaveOneOut, Measurement, Point, Recalls, assured, margin, smallest
-from retrieval.vectors import HalfVectors
+from retrieval.search.vectors import HalfVectors
 
 MEASURED = Measurement(
     rows=5000,

@@ -19,8 +19,8 @@ from retrieval.search.ivf import IvfIndex
 from retrieval.search.measurement import LeaveOneOut
 from retrieval.search.neighbours import Neighbours
 from retrieval.search.status import IvfStatus
+from retrieval.search.vectors import HalfVectors, VectorFile
 from retrieval.search.wishes import Wishes
-from retrieval.vectors import HalfVectors, VectorFile
 
 Clustered = Callable[..., HalfVectors]
 D = 16
@@ -382,7 +382,7 @@ def test_numpy_alone_serves_until_there_is_an_ivf(archive: Archive, clustered: C
 import sys, numpy as np
 from pathlib import Path
 from retrieval.search import exact, growth, neighbours
-from retrieval.vectors import VectorFile
+from retrieval.search.vectors import VectorFile
 file = VectorFile(Path(sys.argv[1]), 16)
 found = neighbours.Neighbours(file.path.parent, file)
 found.search(np.ones((1, 16), np.float32), 3, found.select(rows=20, dead=np.array([1])))

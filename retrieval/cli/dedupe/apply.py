@@ -9,11 +9,12 @@ import click
 from retrieval.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option
 from retrieval.cli.progress import shown
-from retrieval.escape import printable
+from retrieval.cli.remedies import in_words
+from retrieval.text import printable
 
 if TYPE_CHECKING:
-    from retrieval.dedupe.report import RunReport
-    from retrieval.dedupe.validate import ApplyOptions
+    from retrieval.dedupe.run.records import ApplyOptions
+    from retrieval.dedupe.run.report import RunReport
 
 DONE = {
     "move": "moved",
@@ -70,8 +71,8 @@ def command(plan: Path, index_folder: str | None, strict: bool, progress: bool |
 
 def run(folder: Path, plan: Path, options: "ApplyOptions", progress: Any) -> "RunReport":
     """Read the plan and carry it out."""
-    from retrieval.dedupe import plan_file
-    from retrieval.dedupe.apply import apply
+    from retrieval.dedupe.plan import plan_file
+    from retrieval.dedupe.run.apply import apply
     from retrieval.store import Store
 
     store = Store.open(folder)
@@ -93,10 +94,9 @@ def choose(
     dry_run: bool,
 ) -> "ApplyOptions":
     """Put the options together; raise UsageError for those that exclude each other."""
-    from retrieval.dedupe.plan import Kind
-    from retrieval.dedupe.recheck import why_different
-    from retrieval.dedupe.steps import Mode
-    from retrieval.dedupe.validate import ApplyOptions
+    from retrieval.dedupe.alike.recheck import why_different
+    from retrieval.dedupe.plan.records import Kind
+    from retrieval.dedupe.run.records import ApplyOptions, Mode
 
     flags = {Mode.TRASH: trash, Mode.HARDLINK: hardlink, Mode.REFLINK: reflink, Mode.DELETE: delete}
     chosen = [mode for mode, wanted in flags.items() if wanted]
@@ -114,7 +114,7 @@ def choose(
 
 def summary(report: "RunReport", index_folder: str | None) -> str:
     """Describe to a person what was done, what was left, and how to take it back."""
-    lines = [f"skipped (group {one.group}): {printable(one.reason)}" for one in report.skipped]
+    lines = [f"skipped (group {one.group}): {printable(in_words(one.error))}" for one in report.skipped]
     if report.resumed:
         lines.append(f"Went on with the unfinished run {report.run}.")
     lines.append(_done(report))

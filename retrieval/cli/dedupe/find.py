@@ -25,7 +25,7 @@ from retrieval.filters import Filter
 from retrieval.manifest import Manifest
 
 if TYPE_CHECKING:
-    from retrieval.dedupe.find import Findings, FindOptions
+    from retrieval.dedupe.groups.find import Findings, FindOptions
     from retrieval.index import Index
 
 SHOWN_GROUPS = 2_000  # on the page: about 60 MB
@@ -143,14 +143,14 @@ def _options(
     reference: tuple[Path, ...],
     filter: Filter,
 ) -> "FindOptions":
-    from retrieval.dedupe.files import Scope
-    from retrieval.dedupe.find import FindOptions
-    from retrieval.dedupe.plan import Kind
+    from retrieval.dedupe.groups.files import FindScope
+    from retrieval.dedupe.groups.find import FindOptions
+    from retrieval.dedupe.plan.records import Kind
 
     for folder in (*archives, *(across or ())):
         if not any(root == folder.resolve() or root in folder.resolve().parents for root in index.roots.values()):
             raise QueryError(f"{folder} is not in {index.folder}: index it first with `retrieval index {folder}`")
-    scope = Scope(
+    scope = FindScope(
         reference=[folder.resolve() for folder in reference],
         within=[folder.resolve() for folder in archives],
         same_folder=same_folder,
@@ -175,7 +175,8 @@ def _check_targets(overwrite: bool, *files: Path | None) -> None:
 def _deliver(
     index: "Index", findings: "Findings", folder: Path, output: Path | None, html: Path | None, overwrite: bool
 ) -> None:
-    from retrieval.dedupe import page, plan_file
+    from retrieval.dedupe.plan import plan_file
+    from retrieval.present import page
 
     plan = findings.plan
     if output is not None:
@@ -190,10 +191,10 @@ def _deliver(
 
 
 def _print(findings: "Findings", form: str | None, relative: bool) -> None:
-    from retrieval import present_duplicates
+    from retrieval.present import duplicates
 
     if form is None:
-        write([present_duplicates.summary(findings.plan, findings.apart, width=screen_width())])
+        write([duplicates.summary(findings.plan, findings.related, width=screen_width())])
     else:
-        say(present_duplicates.summary(findings.plan, findings.apart).rstrip("\n"))
-        write(present_duplicates.groups(findings.plan, form, apart=findings.apart, relative=relative))
+        say(duplicates.summary(findings.plan, findings.related).rstrip("\n"))
+        write(duplicates.groups(findings.plan, form, apart=findings.related, relative=relative))

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from retrieval.cli.options import find_index, index_option, say, verbose_option, write
-from retrieval.escape import tsv_line
+from retrieval.text import tsv_line
 
 
 @click.command()

@@ -9,10 +9,10 @@ import click
 
 from retrieval.cli.dedupe.apply import size
 from retrieval.cli.options import choose_format, find_index, index_option, screen_width, verbose_option, write
-from retrieval.escape import dump_json, tsv_line
+from retrieval.text import dump_json, tsv_line
 
 if TYPE_CHECKING:
-    from retrieval.dedupe.undo import RunSummary
+    from retrieval.dedupe.run.report import RunSummary
 
 COLUMNS = ("run", "started_at", "mode", "files", "bytes", "state")
 
@@ -36,7 +36,7 @@ def command(form: str | None, index_folder: str | None) -> None:
 
 def run(folder: Path) -> "list[RunSummary]":
     """Read the journals."""
-    from retrieval.dedupe.undo import runs
+    from retrieval.dedupe.run.undo import runs
     from retrieval.store import Store
 
     store = Store.open(folder)
@@ -66,7 +66,7 @@ def _table(found: "Iterable[RunSummary]") -> str:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from retrieval.present import render
+    from retrieval.present.answers import render
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("run", "mode", "state"):

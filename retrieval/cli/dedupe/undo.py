@@ -9,10 +9,11 @@ from retrieval.cli import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from retrieval.cli.dedupe.apply import amount, undo_command
 from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option
 from retrieval.cli.progress import shown
-from retrieval.escape import printable
+from retrieval.cli.remedies import in_words
+from retrieval.text import printable
 
 if TYPE_CHECKING:
-    from retrieval.dedupe.report import RunReport
+    from retrieval.dedupe.run.report import RunReport
 
 
 @click.command()
@@ -39,7 +40,7 @@ def command(run: str | None, dry_run: bool, strict: bool, index_folder: str | No
 
 def put_back(folder: Path, run: str | None, *, dry_run: bool, progress: Any) -> "RunReport":
     """Undo the run."""
-    from retrieval.dedupe.undo import undo
+    from retrieval.dedupe.run.undo import undo
     from retrieval.store import Store
 
     store = Store.open(folder)
@@ -51,7 +52,7 @@ def put_back(folder: Path, run: str | None, *, dry_run: bool, progress: Any) -> 
 
 def summary(report: "RunReport", index_folder: str | None) -> str:
     """Describe to a person what was put back and what was left."""
-    lines = [f"left (group {one.group}): {printable(one.reason)}" for one in report.skipped]
+    lines = [f"left (group {one.group}): {printable(in_words(one.error))}" for one in report.skipped]
     would = "would be " if report.dry_run else ""
     lines.append(f"{amount(report)} {would}put back; run {report.run}.")
     if not (report.photos or report.sidecars or report.skipped):

@@ -22,7 +22,7 @@ import psutil
 from generated import Generated, Labels
 
 import retrieval.search
-from retrieval.embed import available_cores
+from retrieval.embed.embedder import available_cores
 from retrieval.manifest import has_manifest
 from retrieval.records import Vectors
 from retrieval.search import exact

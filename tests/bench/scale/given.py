@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import Index
-from retrieval.embed import Embedder
-from retrieval.prepare import Image
-from retrieval.records import Embedding, Facts, Look, Outcome, Prediction, Source
+from retrieval.embed.embedder import Embedder
+from retrieval.embed.prepare import Image
+from retrieval.records import Embedding, Facts, Outcome, Prediction, Preview, Source
 from retrieval.store import Store
 
 TOGETHER = 1000  # files recorded together
@@ -44,8 +44,8 @@ class GivenVectors(Embedder):
     def _outcome(self, source: Source, path: Path) -> Outcome:
         digest = hashlib.sha256(source.relative.encode()).digest()
         embedding = Embedding(next(self._added), NORM, (Prediction("species 000", 0.5),))
-        facts, look = Facts("JPEG", 6000, 4000), Look(digest[:8], b"")
-        return Outcome(source, path, source.size, source.mtime_ns, digest, facts, look, embedding)
+        facts, preview = Facts("JPEG", 6000, 4000), Preview(digest[:8], b"")
+        return Outcome(source, path, source.size, source.mtime_ns, digest, facts, preview, embedding)
 
 
 def opened(folder: Path, added: Iterable[NDArray[np.float32]] = ()) -> Index:

@@ -9,9 +9,9 @@ from retrieval.records import Rows, Vectors
 from retrieval.search import exact
 from retrieval.search.neighbours import IVF_NAME, Neighbours
 from retrieval.search.selection import Selection
+from retrieval.search.vectors import HalfVectors, VectorFile
 from retrieval.search.wishes import Wishes
 from retrieval.store import VECTORS_NAME
-from retrieval.vectors import HalfVectors, VectorFile
 
 NONE = np.empty(0, dtype=np.int64)
 

@@ -1,0 +1,1 @@
+"""Groups files that match, and chooses which file of each group stays."""

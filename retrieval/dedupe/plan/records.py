@@ -1,0 +1,84 @@
+"""A plan of removals as plain records: groups of files, each around the file that stays."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+
+class Kind(StrEnum):
+    """Why files are in one group."""
+
+    EXACT = "exact"  # the same bytes
+    SAME_PIXELS = "same-pixels"  # the same pixels, in another container or with other metadata
+    NEAR = "near"  # the same picture: edited, resized or recompressed
+    BURST = "burst"  # taken by one camera moments apart
+    RAW_JPEG = "raw+jpeg"  # one shot in two files
+
+
+REMOVABLE = (Kind.EXACT, Kind.SAME_PIXELS, Kind.NEAR)  # files of the other kinds are never removed
+
+
+class Action(StrEnum):
+    """What to do with a file."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A photo file as it was when the plan was made. A run skips it if it has changed since."""
+
+    path: Path  # absolute
+    size: int  # bytes
+    mtime_ns: int
+    sha256: str  # hexadecimal
+    format: str | None = None
+    width: int | None = None  # pixels, upright
+    height: int | None = None
+    taken_at: str | None = None  # ISO 8601
+    protected: bool = False  # in a reference folder: never touched
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels it has; 0 where that is unknown."""
+        return (self.width or 0) * (self.height or 0)
+
+    @property
+    def changed_at(self) -> datetime:
+        """When it was last changed, in UTC: the same on every machine."""
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.mtime_ns // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file that matches the keeper of its group directly."""
+
+    file: PlannedFile
+    action: Action
+    reason: str  # how it matches: "crop 12 %, mirrored, 84 inliers, correlation 0.97"; empty if nobody compared them
+    cosine: float | None = None  # of the embeddings, -1 to 1
+    score: float = 1.0  # how certain the match is, 0 to 1; 1 for exact and same-pixels
+    along: tuple[Path, ...] = ()  # the rest of its shot, which moves along: its RAW or JPEG twin and sidecars
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One file that stays, and the files that match it."""
+
+    number: int  # from 1, within the plan
+    kind: Kind
+    keeper: PlannedFile
+    why: str  # the keeper stays: "RAW", "24.0 megapixels against 2.1 megapixels", ...
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All groups, ordered by kind and then by the keeper's path, and what they were found with."""
+
+    created_at: str  # ISO 8601
+    index: Path
+    model: str
+    groups: tuple[Group, ...]

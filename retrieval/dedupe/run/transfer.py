@@ -1,0 +1,199 @@
+"""Moves, links, copies and deletes single files so that a crash leaves each one undone, done, or visibly half done.
+
+Nothing here overwrites a file that it did not make, follows a link, or removes bytes before they are safe elsewhere.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrieval.archive.content import hash_file
+from retrieval.durable import sync_folder
+from retrieval.errors import Remedy, RunError
+
+BLOCK_BYTES = 1 << 20
+# What network and FUSE file systems that cannot sync a folder answer.
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
+FICLONE = 0x40049409  # linux/fs.h: share another file's blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What identifies a file, and what a copy of it must have."""
+
+    size: int  # bytes
+    mtime_ns: int
+    mode: int  # permissions
+    inode: int  # or the platform's file number
+    sha256: str  # hexadecimal
+
+
+def plain_file_status(path: Path) -> os.stat_result:
+    """Return the status of a regular file. Raises RunError if there is none, or something else."""
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RunError(f"{path} is missing") from error
+    if stat.S_ISLNK(found.st_mode):
+        raise RunError(f"{path} is a symbolic link, and links are neither followed nor moved")
+    if not stat.S_ISREG(found.st_mode):
+        raise RunError(f"{path} is not a regular file")
+    return found
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Read a regular file. Raises RunError for anything else or if it changes meanwhile, OSError if unreadable."""
+    before = plain_file_status(path)
+    digest = hash_file(path).hex()
+    after = plain_file_status(path)
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
+        raise RunError(f"{path} changed while it was being read")
+    return Fingerprint(after.st_size, after.st_mtime_ns, stat.S_IMODE(after.st_mode), after.st_ino, digest)
+
+
+def holds_bytes(path: Path, original: Fingerprint) -> bool:
+    """Tell whether a path is a regular file with these bytes."""
+    try:
+        return plain_file_status(path).st_size == original.size and hash_file(path).hex() == original.sha256
+    except (RunError, FileNotFoundError):
+        return False
+
+
+def move(source: Path, target: Path, temporary: Path, original: Fingerprint) -> None:
+    """Move a file to a free path in an existing folder. `temporary`, beside the target, is used across file systems.
+
+    Raises FileExistsError if the target exists, RunError if the source changes meanwhile.
+    """
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # now nobody else can take the name
+    move_onto_placeholder(source, target, temporary, original)
+
+
+def move_onto_placeholder(source: Path, target: Path, temporary: Path, original: Fingerprint) -> None:
+    """Move a file onto the empty file that reserves its name."""
+    if plain_file_status(target).st_size:
+        raise RunError(f"{target} was written by another program meanwhile")
+    try:
+        os.replace(source, target)  # noqa: PTH105 - the one call that is atomic on every platform
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _move_across(source, target, temporary, original)
+    sync_entries(target.parent)
+    sync_entries(source.parent)
+
+
+def _move_across(source: Path, target: Path, temporary: Path, original: Fingerprint) -> None:
+    before = _identity(source)
+    copy(source, temporary, original)
+    _refuse_changed(source, before)
+    os.replace(temporary, target)  # noqa: PTH105
+    sync_entries(target.parent)
+    _refuse_changed(source, before)
+    source.unlink()
+
+
+def copy(source: Path, target: Path, original: Fingerprint) -> None:
+    """Copy a file to a free path, with its times and permissions, and sync the copy to the disk.
+
+    Raises RunError if the copy does not have the expected bytes.
+    """
+    with source.open("rb") as reader, target.open("xb") as writer:
+        shutil.copyfileobj(reader, writer, BLOCK_BYTES)
+        writer.flush()
+        with contextlib.suppress(OSError):  # not every file system keeps them all; the bytes matter
+            shutil.copystat(source, target)
+            target.chmod(original.mode)
+        os.utime(target, ns=(original.mtime_ns, original.mtime_ns))
+        os.fsync(writer.fileno())
+    if not holds_bytes(target, original):
+        raise RunError(f"{source} stays where it is, because its copy has other bytes")
+
+
+def hardlink(keeper: Path, member: Path, temporary: Path) -> None:
+    """Replace `member` by a hard link to the keeper. `temporary` is a free path beside the member.
+
+    Raises RunError unless both have the same bytes, on one file system that has hard links.
+    """
+    _refuse_different(keeper, member)
+    try:
+        os.link(keeper, temporary)  # both were seen to be plain files
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise RunError(f"{member} is on another file system than its keeper", Remedy.OTHER_MODE) from error
+        if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise RunError(f"the file system of {member} has no hard links", Remedy.OTHER_MODE) from error
+        raise
+    os.replace(temporary, member)  # noqa: PTH105
+    sync_entries(member.parent)
+
+
+def reflink(keeper: Path, member: Path, temporary: Path, original: Fingerprint) -> None:
+    """Let `member` share the blocks of the keeper while it stays a separate file. `temporary` is a free path beside it.
+
+    Raises RunError unless both have the same bytes, on one file system that can share blocks (Btrfs, XFS, bcachefs).
+    """
+    if sys.platform != "linux":
+        raise RunError("files cannot share blocks on this system", Remedy.OTHER_MODE)
+    import fcntl
+
+    _refuse_different(keeper, member)
+    with keeper.open("rb") as reader, temporary.open("xb") as writer:
+        try:
+            fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
+        except OSError as error:
+            what = f"{member} cannot share blocks with its keeper ({error.strerror})"
+            raise RunError(what, Remedy.OTHER_MODE) from error
+        with contextlib.suppress(OSError):
+            shutil.copystat(member, temporary)
+        os.utime(temporary, ns=(original.mtime_ns, original.mtime_ns))
+        os.fsync(writer.fileno())
+    if not holds_bytes(temporary, original):
+        raise RunError(f"{member} stays as it is, because the shared copy has other bytes")
+    os.replace(temporary, member)  # noqa: PTH105
+    sync_entries(member.parent)
+
+
+def delete(path: Path) -> None:
+    """Delete a file permanently."""
+    path.unlink()
+    sync_entries(path.parent)
+
+
+def same_bytes(one: Path, other: Path) -> bool:
+    """Compare two files byte for byte."""
+    with one.open("rb") as left, other.open("rb") as right:
+        while True:
+            block = left.read(BLOCK_BYTES)
+            if block != right.read(BLOCK_BYTES):
+                return False
+            if not block:
+                return True
+
+
+def sync_entries(folder: Path) -> None:
+    """Sync the entries of a folder to the disk, if its file system can."""
+    try:
+        sync_folder(folder)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def _refuse_different(keeper: Path, member: Path) -> None:
+    if not same_bytes(keeper, member):
+        raise RunError(f"{member} no longer has the bytes of its keeper {keeper}")
+
+
+def _identity(path: Path) -> tuple[int, int, int, int]:
+    found = plain_file_status(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _refuse_changed(path: Path, before: tuple[int, int, int, int]) -> None:
+    if _identity(path) != before:
+        raise RunError(f"{path} changed while it was being moved and stays where it is")

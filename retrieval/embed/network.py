@@ -1,0 +1,117 @@
+"""Which network an embedder runs: found, held against what an index expects, and loaded when it is first needed."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from retrieval.engines import registry
+from retrieval.engines.openvino import calibrated
+from retrieval.engines.openvino.calibrated import INT8, CalibratedNetwork
+from retrieval.engines.protocol import Engine
+from retrieval.errors import CheckpointError, ModelError, ModelMismatchError, Remedy
+from retrieval.manifest import Model
+from retrieval.models import zoo
+from retrieval.models.head import HEAD_NAME, Head
+from retrieval.models.head_cache import head_of
+from retrieval.models.known import COMPACT
+from retrieval.models.lazy_checkpoint import LazyCheckpoint
+
+
+class Loaded(NamedTuple):
+    """A network that is ready to run."""
+
+    engine: Engine
+    model: Model
+    head: Head
+
+
+class Network:
+    """One network, by what a user or an index says of it; the arguments are those of Embedder."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        engine: str,
+        device: str,
+        precision: str,
+        expected: Model | None,
+        calibrated_network: CalibratedNetwork | None,
+        notify: Callable[[str], None],
+    ) -> None:
+        self.loaded: Loaded | None = None
+        self.notify = notify
+        self._source = source
+        self._engine = engine
+        self._device = device
+        self._precision = expected.precision if expected else precision
+        self._expected = expected
+        self._calibrated_network = calibrated_network
+
+    def weights(self) -> zoo.Weights:
+        """Find the weights; raises ModelMismatchError for others than expected."""
+        weights = zoo.resolve(self._source)
+        if self._expected and weights.sha256 != self._expected.sha256:
+            raise _other_weights(self._expected, weights)
+        return weights
+
+    def checkpoint(self) -> LazyCheckpoint:
+        """Find the weights, for the input size of the index; raises ModelMismatchError for others than expected."""
+        expected = self._expected
+        return LazyCheckpoint(self.weights(), (expected.height, expected.width) if expected else None)
+
+    def use(self, network: CalibratedNetwork) -> None:
+        """Run the network that was calibrated for this index from now on."""
+        if network != self._calibrated_network:
+            self._calibrated_network, self.loaded = network, None
+
+    def load(self) -> Loaded:
+        """Return the network ready to run; loaded once."""
+        if self.loaded is None:
+            self.loaded = self._load_calibrated() if self._precision == INT8 else self._load_weights()
+        return self.loaded
+
+    def _load_weights(self) -> Loaded:
+        checkpoint = self.checkpoint()
+        weights = checkpoint.weights
+        if weights.note:
+            self.notify(weights.note)
+        engine = registry.start(checkpoint, engine=self._engine, device=self._device, precision=self._precision)
+        head = head_of(checkpoint)
+        model = Model(
+            name=weights.name,
+            source=weights.source,
+            sha256=weights.sha256,
+            height=engine.transform.height,
+            width=engine.transform.width,
+            dimension=head.dimension,
+            classes=len(head.labels),
+            precision=engine.precision,
+            label_kind=head.label_kind,
+        )
+        return Loaded(engine, model, head)
+
+    def _load_calibrated(self) -> Loaded:
+        network = self._calibrated_network
+        if self._expected is None or network is None:
+            raise ModelError(
+                "int8 needs a network calibrated on your own photos, which an index keeps", Remedy.CALIBRATE
+            )
+        engine = calibrated.start(network, self._engine, self._device)
+        try:
+            head = Head.load(network.folder / HEAD_NAME)
+        except CheckpointError:  # lost: only now are the weights looked for
+            head = head_of(self.checkpoint())
+        return Loaded(engine, self._expected, head)
+
+
+def _other_weights(expected: Model, found: zoo.Weights) -> ModelMismatchError:
+    if expected.source == COMPACT == found.source:
+        return ModelMismatchError(
+            f"this index was made with the compact model of another version (sha256 {expected.sha256[:12]}...)",
+            Remedy.NEW_INDEX,
+        )
+    return ModelMismatchError(
+        f"this index was made with {expected.name} (sha256 {expected.sha256[:12]}...), but {found.path} has sha256 "
+        f"{found.sha256[:12]}...",
+        Remedy.SAME_MODEL_OR_NEW_INDEX,
+    )

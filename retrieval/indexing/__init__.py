@@ -1,0 +1,1 @@
+"""What brings an index up to date and keeps it sound: update, calibrate, verify."""

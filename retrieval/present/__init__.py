@@ -1,0 +1,1 @@
+"""Records as text: table, TSV, CSV, JSON and JSON lines. Pure functions; writing it out is the edge's work."""

@@ -1,0 +1,1 @@
+"""An image or a filter to an answer: names resolved, known photos looked up, distinct hits."""

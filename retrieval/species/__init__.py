@@ -1,0 +1,1 @@
+"""Names of species and their spellings."""

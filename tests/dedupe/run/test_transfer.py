@@ -1,0 +1,147 @@
+import errno
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from retrieval.dedupe.run import transfer
+from retrieval.dedupe.run.transfer import (
+    delete,
+    fingerprint,
+    hardlink,
+    holds_bytes,
+    move,
+    plain_file_status,
+    reflink,
+    same_bytes,
+)
+from retrieval.errors import RunError
+
+NANOSECONDS = 1_600_000_000_123_456_700
+
+
+def made(path: Path, content: bytes = b"bytes") -> Path:
+    path.write_bytes(content)
+    os.utime(path, ns=(NANOSECONDS, NANOSECONDS))
+    return path
+
+
+@pytest.fixture
+def elsewhere():
+    """A folder on another file system."""
+    memory = Path("/dev/shm")  # only Linux has it
+    if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("no second file system at hand")
+    folder = Path(tempfile.mkdtemp(dir=memory))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_move_keeps_everything_and_leaves_nothing(tmp_path):
+    source, target = made(tmp_path / "a"), tmp_path / "b"
+    was = fingerprint(source)
+    move(source, target, tmp_path / "partial", was)
+    assert fingerprint(target) == was
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_move_across_file_systems_keeps_bytes_time_and_permissions(tmp_path, elsewhere):
+    source, target = made(tmp_path / "a", os.urandom(3_000_000)), elsewhere / "b"
+    source.chmod(0o640)
+    was = fingerprint(source)
+    move(source, target, elsewhere / "partial", was)
+    found = fingerprint(target)
+    assert (found.size, found.mtime_ns, found.mode, found.sha256) == (was.size, was.mtime_ns, 0o640, was.sha256)
+    assert not source.exists()
+    assert [path.name for path in elsewhere.iterdir()] == ["b"]
+
+
+def test_a_move_never_overwrites(tmp_path):
+    source = made(tmp_path / "a")
+    for target in (made(tmp_path / "b", b"other"), made(tmp_path / "empty", b"")):
+        with pytest.raises(FileExistsError):
+            move(source, target, tmp_path / "partial", fingerprint(source))
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError):
+        move(source, tmp_path / "dangling", tmp_path / "partial", fingerprint(source))
+    assert (tmp_path / "b").read_bytes() == b"other"
+    assert source.read_bytes() == b"bytes"
+
+
+def test_a_source_that_changes_meanwhile_stays_whole(tmp_path, monkeypatch):
+    source, target = made(tmp_path / "a"), tmp_path / "b"
+    was = fingerprint(source)
+    replace = os.replace
+
+    def across(one, other):
+        if Path(one) == source:
+            source.write_bytes(b"newer bytes")
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(one, other)
+
+    monkeypatch.setattr(os, "replace", across)
+    with pytest.raises(RunError, match="stays where it is"):
+        move(source, target, tmp_path / "partial", was)
+    assert source.read_bytes() == b"newer bytes"
+
+
+def test_only_plain_files_are_looked_at(tmp_path):
+    (tmp_path / "link").symlink_to(made(tmp_path / "a"))
+    for path, reason in ((tmp_path / "link", "symbolic link"), (tmp_path, "regular file"), (tmp_path / "x", "missing")):
+        with pytest.raises(RunError, match=reason):
+            plain_file_status(path)
+        assert not holds_bytes(path, fingerprint(tmp_path / "a"))
+    with pytest.raises(RunError, match="missing"):
+        plain_file_status(tmp_path / "a" / "below a file")
+
+
+def test_same_bytes(tmp_path):
+    one = made(tmp_path / "one", b"x" * (transfer.BLOCK_BYTES + 5))
+    assert same_bytes(one, made(tmp_path / "same", one.read_bytes()))
+    assert not same_bytes(one, made(tmp_path / "last", one.read_bytes()[:-1] + b"y"))
+    assert not same_bytes(one, made(tmp_path / "short", one.read_bytes()[:-1]))
+    assert same_bytes(made(tmp_path / "none", b""), made(tmp_path / "nothing", b""))
+
+
+def test_a_hard_link_makes_one_file_of_two(tmp_path):
+    keeper, member = made(tmp_path / "keeper"), made(tmp_path / "member")
+    hardlink(keeper, member, tmp_path / "partial")
+    assert member.samefile(keeper)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["keeper", "member"]
+
+
+def test_different_bytes_are_never_linked(tmp_path):
+    keeper, member = made(tmp_path / "keeper", b"12345"), made(tmp_path / "member", b"12346")
+    with pytest.raises(RunError, match="no longer has the bytes"):
+        hardlink(keeper, member, tmp_path / "partial")
+    with pytest.raises(RunError, match=r"no longer has the bytes|not supported"):
+        reflink(keeper, member, tmp_path / "partial", fingerprint(member))
+    assert member.read_bytes() == b"12346"
+
+
+def test_no_hard_link_leads_to_another_file_system(tmp_path, elsewhere):
+    keeper, member = made(tmp_path / "keeper"), made(elsewhere / "member")
+    with pytest.raises(RunError, match="another file system"):
+        hardlink(keeper, member, elsewhere / "partial")
+    assert member.read_bytes() == b"bytes"
+
+
+def test_a_reflink_shares_blocks_or_says_that_it_cannot(tmp_path):
+    keeper, member = made(tmp_path / "keeper"), made(tmp_path / "member")
+    member.chmod(0o600)
+    was = fingerprint(member)
+    try:
+        reflink(keeper, member, tmp_path / "partial", was)
+    except RunError as error:
+        assert "cannot share blocks" in str(error) or sys.platform != "linux"
+    assert holds_bytes(member, was)
+    assert not member.samefile(keeper)
+    assert (fingerprint(member).mtime_ns, fingerprint(member).mode) == (was.mtime_ns, was.mode)
+
+
+def test_delete(tmp_path):
+    delete(made(tmp_path / "a"))
+    assert list(tmp_path.iterdir()) == []

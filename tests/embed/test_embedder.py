@@ -1,0 +1,165 @@
+"""Batches submitted ahead of their answers: in order, whole, and never more under way than the engine asks for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from photos import archive, photo, scene
+
+from retrieval import Index
+from retrieval.embed.embedder import Embedder
+from retrieval.engines.torch.engine import TorchEngine
+from retrieval.errors import Interrupted, ModelError
+from retrieval.records import Outcome, Source
+
+Answer = NDArray[np.float32]
+
+
+class Ahead:
+    """A real engine that says it computes by itself, and takes down what is asked of it in which order."""
+
+    def __init__(self, engine: TorchEngine, batches_ahead: int, fails_at: int = 0) -> None:
+        self.engine, self.batches_ahead, self.fails_at = engine, batches_ahead, fails_at
+        self.precision, self.transform = engine.precision, engine.transform
+        self.batch_size = engine.batch_size
+        self.log: list[str] = []
+        self.sizes: list[int] = []
+        self.expected: set[tuple[int, int]] = set()
+
+    def expect(self, images: int, batch_size: int) -> None:
+        self.expected.add((images, batch_size))
+
+    def run(self, images: NDArray[np.uint8]) -> Answer:
+        return self.engine.run(images)
+
+    def submit(self, images: Sequence[NDArray[np.uint8]]) -> Callable[[], Answer]:
+        self.sizes.append(len(images))
+        number = len(self.sizes)
+        self.log.append(f"submit {number}")
+        answer = self.engine.submit(images)
+
+        def wait() -> Answer:
+            self.log.append(f"wait {number}")
+            if number == self.fails_at:
+                raise ModelError("cuda failed: an illegal memory access was encountered")
+            return answer()
+
+        return wait
+
+
+def with_engine(embedder: Embedder, batches_ahead: int, fails_at: int = 0) -> Ahead:
+    loaded = embedder.network.load()
+    engine = Ahead(loaded.engine, batches_ahead, fails_at)
+    embedder.network.loaded = loaded._replace(engine=engine)
+    return engine
+
+
+@pytest.fixture
+def embedder(model: Path) -> Embedder:
+    return Embedder(str(model), engine="torch", device="cpu", batch_size=3, workers=2)
+
+
+def stream(embedder: Embedder, folder: Path) -> Iterator[list[Outcome]]:
+    sources = [Source("a", path.name, path.stat().st_size, 0) for path in sorted(folder.iterdir())]
+    return embedder.stream(sources, lambda source: folder / source.relative, lambda _hash: False, count=len(sources))
+
+
+@pytest.mark.parametrize("batches_ahead", [0, 1, 2, 9])
+def test_answers_stay_with_their_photos_however_many_batches_are_under_way(embedder, tmp_path, batches_ahead) -> None:
+    folder = archive(tmp_path / "a", 14)
+    for number in (0, 5, 13):  # the first, one amid a batch, the last
+        (folder / f"{number:03}.jpg").write_bytes(b"no photo")
+    photo(folder / "006.jpg", 4)  # a copy of 004.jpg
+    expected = {outcome.source.relative: outcome for group in stream(embedder, folder) for outcome in group}
+    engine = with_engine(embedder, batches_ahead)
+    outcomes = [outcome for group in stream(embedder, folder) for outcome in group]
+    assert [outcome.source.relative for outcome in outcomes] == sorted(expected)
+    for outcome in outcomes:
+        before = expected[outcome.source.relative]
+        assert (outcome.failure, outcome.facts) == (before.failure, before.facts)
+        assert (outcome.embedding is None) == (before.embedding is None)
+        if outcome.embedding:
+            np.testing.assert_array_equal(outcome.embedding.vector, before.embedding.vector)
+    assert sum(engine.sizes) == 10
+    assert engine.expected == {(14, 3)}
+
+
+def test_an_engine_that_computes_by_itself_has_the_next_batches_before_an_answer_is_waited_for(embedder) -> None:
+    engine = with_engine(embedder, 2)
+    embedder.embed(scene(seed) for seed in range(12))
+    assert engine.log == [
+        *("submit 1", "submit 2", "submit 3", "wait 1", "submit 4", "wait 2", "wait 3", "wait 4"),
+    ]
+
+
+def test_an_engine_that_does_not_has_one_batch_at_a_time(embedder) -> None:
+    engine = with_engine(embedder, 0)
+    embedder.embed(scene(seed) for seed in range(7))
+    assert engine.log == ["submit 1", "wait 1", "submit 2", "wait 2", "submit 3", "wait 3"]
+
+
+def test_photos_that_cannot_be_read_load_no_network(model, tmp_path) -> None:
+    known = Embedder(str(model), engine="torch", device="cpu").model
+    embedder = Embedder(str(model), engine="torch", device="cpu", expected=known)
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    assert [outcome.failure.kind for group in stream(embedder, folder) for outcome in group] == ["not-a-photo"]
+    assert embedder.network.loaded is None
+
+
+def test_a_device_that_fails_midway_loses_no_batch_before(index, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("retrieval.embed.embedder.GROUP_S", 0)
+    monkeypatch.setattr(index.embedder, "_batch_size", 3)
+    folder = archive(tmp_path / "a", 14)
+    with_engine(index.embedder, 2, fails_at=3)
+    with pytest.raises(ModelError, match="cuda failed"):
+        index.add(folder)
+    assert index.status().counts.indexed == 6
+    index.embedder.network.loaded = None
+    report = index.add(folder)
+    assert (report.added, report.embedded) == (8, 8)
+    assert index.verify().problems == ()
+
+
+def test_stopping_drops_what_is_under_way_and_keeps_what_is_recorded(index: Index, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("retrieval.embed.embedder.GROUP_S", 0)
+    monkeypatch.setattr(index.embedder, "_batch_size", 3)
+    engine = with_engine(index.embedder, 2)
+
+    def stop(progress) -> None:
+        if progress.phase == "embedding":
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        index.add(archive(tmp_path / "a", 14), progress=stop)
+    assert engine.log == ["submit 1", "submit 2", "submit 3", "wait 1"]
+    assert index.status().counts.indexed == 3
+    assert index.add(tmp_path / "a").added == 11
+
+
+def test_a_copy_is_embedded_once_however_many_batches_lie_between(embedder, tmp_path) -> None:
+    folder = archive(tmp_path / "a", 12)
+    for number in (3, 7, 11):
+        photo(folder / f"{number:03}.jpg", 0)
+    engine = with_engine(embedder, 2)
+    outcomes = [outcome for group in stream(embedder, folder) for outcome in group]
+    assert sum(engine.sizes) == 9
+    assert [outcome.embedding is None for outcome in outcomes] == [number in (3, 7, 11) for number in range(12)]
+
+
+@pytest.mark.gpu
+def test_a_gpu_indexes_as_the_cpu_does(model, tmp_path) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    folder = archive(tmp_path / "a", 300)
+    vectors = []
+    for device in ("cpu", "cuda"):
+        embedder = Embedder(str(model), engine="torch", device=device, precision="fp32", batch_size=16)
+        outcomes = [outcome for group in stream(embedder, folder) for outcome in group]
+        vectors.append(np.stack([outcome.embedding.vector for outcome in outcomes]))
+    assert (vectors[0] * vectors[1]).sum(axis=1).min() >= 0.9999
