@@ -11,7 +11,7 @@ import torch
 from retrieval.errors import CheckpointError
 from retrieval.models import checkpoint
 from retrieval.models.checkpoint import Checkpoint
-from retrieval.models.labels import scientific_names
+from retrieval.species.labels import scientific_names
 from retrieval.training import state
 from retrieval.training.export import MIN_COSINE, Exported, agreement
 from retrieval.training.state import State
