@@ -9,13 +9,12 @@ import click
 from retrieval.cli.options import (
     MODEL_HELP,
     OUTPUT_FORMATS,
-    choose_format,
+    choose_layout,
     given,
     network_options,
     say,
-    screen_width,
+    show_view,
     verbose_option,
-    write,
 )
 from retrieval.cli.query import Outcome, read_stdin
 
@@ -42,7 +41,8 @@ def command(images: tuple[str, ...], form: str | None, strict: bool, **options: 
     from retrieval.present import answers
 
     outcome = Outcome(run(images, **options))
-    write(answers.answers(outcome, choose_format(form), hits=False, width=screen_width()))
+    layout = choose_layout(form)
+    show_view(answers.answers(outcome, layout, hits=False), layout)
     outcome.exit(strict)
 
 

@@ -1,7 +1,6 @@
 """`retrieval index`: index folders of photos, or bring an index up to date."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +10,7 @@ from retrieval.cli import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from retrieval.cli.options import (
     INDEXES,
     MODEL_HELP,
+    choose_layout,
     find_index,
     given,
     index_option,
@@ -19,14 +19,14 @@ from retrieval.cli.options import (
     network_options,
     progress_option,
     say,
+    show_view,
+    summary_format_option,
     verbose_option,
-    write,
 )
 from retrieval.cli.progress import shown
 from retrieval.errors import ArchiveError, FailureKind, Interrupted
 from retrieval.manifest import has_manifest
 from retrieval.records import Progress, Report
-from retrieval.text import dump_json
 
 FAILURES_SHOWN = 5
 
@@ -48,7 +48,7 @@ FAILURES_SHOWN = 5
 @memory_option
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some photos failed.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print the summary.")
+@summary_format_option
 @progress_option
 @verbose_option
 def command(folders: tuple[Path, ...], strict: bool, form: str, progress: bool | None, **options: Any) -> None:
@@ -123,6 +123,8 @@ def _worth_another_try(embedder: dict[str, Any]) -> tuple[str, ...]:
 
 def _choose(chosen: str | None, folders: Sequence[Path]) -> Path:
     """Return the index to write: the one named, the only one there is, or a new one called after the folder."""
+    if chosen is not None and not folders:
+        return find_index(chosen)  # nothing to index: there must be an index already
     if chosen is not None:
         named = INDEXES / chosen
         return named if has_manifest(named) and not has_manifest(Path(chosen)) else Path(chosen)
@@ -134,34 +136,11 @@ def _choose(chosen: str | None, folders: Sequence[Path]) -> Path:
 
 
 def _print(report: Report, folder: Path, form: str) -> None:
+    from retrieval.present import indexes
+
     for failure in report.failures[:FAILURES_SHOWN]:
         say(f"  {failure.path}: {failure.reason}")
     if report.failed:
         say(f"{report.failed:,} photos failed; all reasons: retrieval status --failures --index {folder}")
-    if form == "json":
-        fields = {name: value for name, value in asdict(report).items() if name != "failures"}
-        write([dump_json({"index": str(folder.absolute()), **fields}, indent=2) + "\n"])
-    else:
-        write([summary(report, folder)])
-
-
-def summary(report: Report, folder: Path) -> str:
-    """Describe a run to a person."""
-    counts = {
-        "added": report.added,
-        "changed": report.changed,
-        "unchanged": report.unchanged,
-        "moved": report.moved,
-        "returned": report.returned,
-        "gone": report.gone,
-        "failed": report.failed,
-    }
-    always = ("added", "unchanged", "moved", "gone", "failed")
-    lines = [f"{name:>10} {count:>10,}\n" for name, count in counts.items() if count or name in always]
-    rate = f", {report.embedded / report.elapsed_s:.1f} photos/s" if report.embedded and report.elapsed_s else ""
-    lines.append(f"{report.embedded:,} network passes in {report.elapsed_s:.1f} s{rate}. Index: {folder}\n")
-    if report.links:
-        lines.append(f"{report.links:,} symbolic links were not followed.\n")
-    if report.ignored:
-        lines.append(f"{report.ignored:,} other files are no photos.\n")
-    return "".join(lines)
+    shown_as = str(folder.absolute()) if form in ("json", "jsonl") else str(folder)
+    show_view(indexes.report(report, shown_as), choose_layout(form))

@@ -9,7 +9,7 @@ import click
 from retrieval.cli.filters import filter_options, tell_of_labels
 from retrieval.cli.options import (
     OUTPUT_FORMATS,
-    choose_format,
+    choose_layout,
     find_index,
     index_option,
     say,
@@ -20,6 +20,7 @@ from retrieval.filters import Filter
 
 if TYPE_CHECKING:
     from retrieval.index import Index
+    from retrieval.present.view import Layout
     from retrieval.records import ListedSpecies
 
 ORDERS = ("path", "date", "species", "probability", "photos")
@@ -63,17 +64,15 @@ def command(
     """
     folder = find_index(index_folder)
     tell_of_labels(folder, filter)
-    if filepath_only or print0:
-        form = "paths0" if print0 else "paths"
-    write(run(folder, filter, form or choose_format(None), relative=relative, **options))
+    layout = choose_layout(form, relative=relative, filepath_only=filepath_only, print0=print0)
+    write(run(folder, filter, layout, **options))
 
 
 def run(
     folder: Path,
     wanted: Filter,
-    form: str,
+    layout: "Layout",
     *,
-    relative: bool,
     by_species: bool,
     sort: str | None,
     reverse: bool,
@@ -90,20 +89,19 @@ def run(
             number = len(index.species(wanted)) if by_species else index.count(wanted)
             yield f"{number if limit is None else min(number, limit)}\n"
         elif by_species:
-            yield from _rendered(index, _sorted(index.species(wanted), sort, reverse)[:limit], form, relative)
+            yield from _rendered(index, _sorted(index.species(wanted), sort, reverse)[:limit], layout)
         else:
             found = index.photos(wanted, order=sort or "path", reverse=reverse, limit=limit)  # type: ignore[arg-type]
-            yield from _rendered(index, found, form, relative)
+            yield from _rendered(index, found, layout)
         _tell_of_gaps(index, wanted)
 
 
-def _rendered(index: "Index", found: Any, form: str, relative: bool) -> Iterator[str]:
-    from retrieval.present import listing
+def _rendered(index: "Index", found: Any, layout: "Layout") -> Iterator[str]:
+    from retrieval.present import photos
+    from retrieval.present.view import render
 
-    if form.startswith("paths"):
-        return listing.paths(found, relative=relative, end="\0" if form == "paths0" else "\n")
-    render = listing.species if isinstance(found, list) else listing.photos
-    return render(found, form, relative=relative, label_kind=index.model.label_kind)
+    show = photos.species if isinstance(found, list) else photos.photos
+    return render(show(found, layout, label_kind=index.model.label_kind), layout)
 
 
 def _sorted(found: "list[ListedSpecies]", sort: str | None, reverse: bool) -> "list[ListedSpecies]":

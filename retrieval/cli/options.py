@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -12,6 +12,9 @@ from retrieval.engines import registry
 from retrieval.errors import IndexNotFoundError
 from retrieval.manifest import has_manifest
 from retrieval.text import printable
+
+if TYPE_CHECKING:
+    from retrieval.present.view import Format, Layout, View
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -150,9 +153,31 @@ def screen_width() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def choose_format(form: str | None) -> str:
-    """Default to a table on a terminal, to TSV in a pipe."""
-    return form or ("table" if sys.stdout.isatty() else "tsv")
+format_option = click.option(
+    "--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Default: table on a terminal, else tsv."
+)
+summary_format_option = click.option(
+    "--format", "form", type=click.Choice(OUTPUT_FORMATS), default="table", show_default=True, help="How to print it."
+)
+
+
+def choose_layout(
+    form: str | None, *, relative: bool = False, filepath_only: bool = False, print0: bool = False
+) -> "Layout":
+    """Return how to write records: by default a table on a terminal, TSV in a pipe."""
+    from retrieval.present.view import Layout
+
+    if filepath_only or print0:
+        form = "paths0" if print0 else "paths"
+    chosen = form or ("table" if sys.stdout.isatty() else "tsv")
+    return Layout(cast("Format", chosen), relative, screen_width())
+
+
+def show_view(view: "View", layout: "Layout") -> None:
+    """Write records to stdout."""
+    from retrieval.present.view import render
+
+    write(render(view, layout))
 
 
 def say(text: str) -> None:

@@ -14,16 +14,15 @@ from retrieval.cli.filters import filter_options, tell_of_labels
 from retrieval.cli.listing import STDIN, Listing
 from retrieval.cli.options import (
     OUTPUT_FORMATS,
-    choose_format,
+    choose_layout,
     find_index,
     given,
     index_option,
     network_options,
     progress_option,
     say,
-    screen_width,
+    show_view,
     verbose_option,
-    write,
 )
 from retrieval.cli.progress import shown
 from retrieval.errors import Interrupted
@@ -95,11 +94,8 @@ def command(
     answers = run(folder, images, listings, **options)
     with shown(_draws(progress)) if many else nullcontext(None) as show:
         outcome = Outcome(answers, show, _total(images, listings) if many else None)
-        if filepath_only or print0:
-            write(rendered.paths(outcome, relative=relative, end="\0" if print0 else "\n"))
-        else:
-            shape = choose_format(form)
-            write(rendered.answers(outcome, shape, relative=relative, width=screen_width(), array=bool(listings)))
+        layout = choose_layout(form, relative=relative, filepath_only=filepath_only, print0=print0)
+        show_view(rendered.answers(outcome, layout, array=bool(listings)), layout)
     outcome.exit(strict)
 
 

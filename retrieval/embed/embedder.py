@@ -1,40 +1,51 @@
-"""A stream of files to a stream of whole records: decoding in threads ahead of the network, one pass a photo.
+"""A stream of files to a stream of whole records: read and decoded in threads ahead of the network, one pass a photo.
 
-Knows nothing of catalogues: whether bytes are known already is asked of the caller.
+Knows nothing of catalogues: between `read` and `stream` the caller takes the data of those files that need no decoding.
 """
 
 import os
 import time
 import warnings
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from retrieval.decode.photo import MAX_PIXELS
 from retrieval.decode.prefetch import prefetch
 from retrieval.embed.network import Network
-from retrieval.embed.prepare import Image, Pixels, Preparation, Prepared, name_of
+from retrieval.embed.prepare import ArchiveFile, Image, Preparation, Prepared, name_of, read_source
 from retrieval.engines.openvino.calibrated import CalibratedNetwork
 from retrieval.engines.protocol import Floats
 from retrieval.errors import PhotoError
 from retrieval.manifest import Model
 from retrieval.models.head import Head
 from retrieval.models.known import AUTO
-from retrieval.records import Embedding, Failure, Outcome, Source
+from retrieval.records import Embedding, Failure, Outcome, Prediction, Source
 
 Item = TypeVar("Item")
 
 AHEAD_FILES = 256
-AHEAD_BYTES = 256 * 2**20  # of files being decoded at a time: one RAW can have 100 MB
+READ_BYTES = 64 * 2**20  # of files that were read and not yet taken; one RAW alone can have 100 MB
+DECODE_BYTES_A_WORKER = 32 * 2**20  # of files that wait for being decoded, or are
+DECODE_BYTES_LEAST = 128 * 2**20
+DECODE_BYTES_MOST = 1024 * 2**20
 # Recording costs a sync of the disk: a fast network's batches are recorded together. A kill loses no more than this,
 # and the batches that a GPU computes meanwhile.
 GROUP_FILES = 256
 GROUP_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded(Generic[Item]):
+    """An item with what the network says of it; None where it had no pixels."""
+
+    item: Item
+    result: Embedding | PhotoError | None = None
 
 
 class Embedder:
@@ -65,6 +76,7 @@ class Embedder:
     ) -> None:
         self.workers = workers or available_cores()
         self.passes = 0  # photos put through the network since this object was made
+        self.group_s = GROUP_S
         self.network = Network(
             model,
             engine=engine,
@@ -111,100 +123,92 @@ class Embedder:
 
     def attempt(self, images: Iterable[Image], *, top: int = 5) -> Iterator[Embedding | PhotoError]:
         """Do the same as an iterator, with an image's PhotoError in the place of its embedding."""
-        for batch, results in self._through(self._images(images), _pixels, top):
-            for item in batch:
-                yield item if isinstance(item, PhotoError) else next(results)
+        jobs = ((partial(_try_image, self.preparation, image), 0) for image in images)
+        prepared = prefetch(jobs, workers=self.workers, window=AHEAD_FILES, budget=0)
+        for batch in self._embedded(self._batches(prepared), top):
+            for embedded in batch:
+                found = embedded.result or embedded.item
+                assert found is not None, "an image without pixels has an error"
+                yield found
 
-    def stream(
-        self,
-        sources: Iterable[Source],
-        locate: Callable[[Source], Path],
-        knows: Callable[[bytes], bool],
-        *,
-        count: int = 0,
-    ) -> Iterator[list[Outcome]]:
-        """Read files and yield what came of them, in order, in groups that are worth recording.
+    def read(self, sources: Iterable[Source], locate: Callable[[Source], Path]) -> Iterator[ArchiveFile]:
+        """Read and hash files in threads, ahead of whoever takes them; in order. `locate` gives a file's path."""
+        jobs = ((partial(read_source, source, locate(source)), source.size) for source in sources)
+        return prefetch(jobs, workers=self.workers, window=AHEAD_FILES, budget=READ_BYTES, results_weigh=True)
 
-        `locate` gives a file's path; `knows` tells from any thread whether bytes with this SHA-256 need no reading.
-        The caller records a group before it asks for the next. Only one copy of identical files is embedded.
-        `count` is how many files there are, where the caller knows it: many are worth a longer preparation.
+    def stream(self, files: Iterable[ArchiveFile], *, count: int = 0) -> Iterator[list[Outcome]]:
+        """Decode and embed files that were read; yield what came of them, in order, in groups worth recording.
+
+        A file without data passes as it is. The caller records a group before it asks for the next. `count` is how many
+        files there are, where the caller knows it: many are worth a longer preparation.
         """
         group: list[Outcome] = []
         begun = time.monotonic()
-        for batch, results in self._through(self._batches(sources, locate, knows), lambda item: item.pixels, 1, count):
-            group += [_complete(item, results) for item in batch]
-            if len(group) >= GROUP_FILES or time.monotonic() - begun >= GROUP_S:
+        preparation = self.preparation
+        jobs = ((partial(preparation.file, file), len(file.data or b"")) for file in files)
+        prepared = prefetch(jobs, workers=self.workers, window=AHEAD_FILES, budget=self._decode_bytes())
+        for batch in self._embedded(self._batches(prepared), 1, count):
+            group += [_complete(embedded) for embedded in batch]
+            if len(group) >= GROUP_FILES or time.monotonic() - begun >= self.group_s:
                 yield group
                 group, begun = [], time.monotonic()
         if group:
             yield group
 
-    def _images(self, images: Iterable[Image]) -> Iterator[list[Pixels | PhotoError]]:
-        """Images made ready, as many as fill one network pass."""
-        jobs = ((partial(_prepare, self.preparation, image), 0) for image in images)
-        batch: list[Pixels | PhotoError] = []
-        for prepared in prefetch(jobs, workers=self.workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
-            batch.append(prepared)
-            if len(batch) >= self._batch_limit():
-                yield batch
-                batch = []
-        yield batch
-
-    def _batches(
-        self, sources: Iterable[Source], locate: Callable[[Source], Path], knows: Callable[[bytes], bool]
-    ) -> Iterator[list[Prepared]]:
-        """Files made ready, as many as fill one network pass; of identical ones only the first keeps its pixels."""
-        preparation = self.preparation
-        jobs = ((partial(preparation.file, source, locate(source), knows), source.size) for source in sources)
-        seen: OrderedDict[bytes, None] = OrderedDict()  # a copy begun before its twin was recorded is not known yet
-        batch: list[Prepared] = []
+    def _batches(self, prepared: Iterable[Prepared[Item]]) -> Iterator[list[Prepared[Item]]]:
+        """Gather as many items as fill one network pass."""
+        batch: list[Prepared[Item]] = []
         passes = 0
-        for item in prefetch(jobs, workers=self.workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
-            digest = item.outcome.content_hash
-            if item.pixels is not None and digest in seen:
-                item = Prepared(replace(item.outcome, facts=None))
-            elif item.pixels is not None and digest is not None:
-                seen[digest] = None
-                if len(seen) > AHEAD_FILES + (2 + self._batches_ahead()) * GROUP_FILES:
-                    seen.popitem(last=False)
-                passes += 1
-            batch.append(item)
+        for one in prepared:
+            batch.append(one)
+            passes += one.pixels is not None
             if len(batch) >= GROUP_FILES or (passes and passes >= self._batch_limit()):
                 yield batch
                 batch, passes = [], 0
         if batch:
             yield batch
 
-    def _through(
-        self, batches: Iterable[list[Item]], pixels_of: Callable[[Item], Pixels | None], top: int, count: int = 0
-    ) -> Iterator[tuple[list[Item], Iterator[Embedding | PhotoError]]]:
-        """Put batches through the network; yield each, in order, with the results of its items that have pixels.
+    def _embedded(
+        self, batches: Iterable[list[Prepared[Item]]], top: int, count: int = 0
+    ) -> Iterator[list[Embedded[Item]]]:
+        """Put batches through the network, in order; each item comes back with its own result.
 
-        Where the engine computes by itself, further batches are submitted before an answer is waited for.
+        Where the engine computes by itself, further batches are submitted before one is waited for.
         """
-        under_way: deque[tuple[list[Item], Iterator[Embedding | PhotoError]]] = deque()
+        under_way: deque[Callable[[], list[Embedded[Item]]]] = deque()
         for batch in batches:
-            pixels = [found for item in batch if (found := pixels_of(item)) is not None]
-            under_way.append((batch, self._begin(pixels, top, count) if pixels else iter(())))
+            under_way.append(self._submit(batch, top, count))
             while len(under_way) > self._batches_ahead():
-                yield under_way.popleft()
-        yield from under_way
+                yield under_way.popleft()()
+        for finish in under_way:
+            yield finish()
 
-    def _begin(self, pixels: Sequence[Pixels], top: int, count: int) -> Iterator[Embedding | PhotoError]:
-        """Submit a batch. Its results, of which the first waits for the network."""
+    def _submit(self, batch: list[Prepared[Item]], top: int, count: int) -> Callable[[], list[Embedded[Item]]]:
+        """Begin a network pass; return the function that waits for it and gives the batch with its results."""
+        pixels = [one.pixels for one in batch if one.pixels is not None]
+        if not pixels:
+            return lambda: [Embedded(one.item) for one in batch]
         engine = self.network.load().engine
         engine.expect(count, self._batch_limit())
-        return self._results(engine.submit(pixels), len(pixels), top)
+        wait = engine.submit(pixels)
 
-    def _results(self, answer: Callable[[], Floats], count: int, top: int) -> Iterator[Embedding | PhotoError]:
-        features = answer()
-        self.passes += count
+        def finish() -> list[Embedded[Item]]:
+            places = [place for place, one in enumerate(batch) if one.pixels is not None]
+            results = dict(zip(places, self._results(wait(), top), strict=True))
+            return [Embedded(one.item, results.get(place)) for place, one in enumerate(batch)]
+
+        return finish
+
+    def _results(self, features: Floats, top: int) -> list[Embedding | PhotoError]:
+        """Name the embedding of each of the features (n, d)."""
+        self.passes += len(features)
         norms = np.linalg.norm(features.astype(np.float64), axis=1)
-        for feature, norm, predicted in zip(features, norms, self.head.predict(features, top), strict=True):
-            if not np.isfinite(norm) or norm == 0:
-                yield PhotoError("no-embedding", "the network gave no finite embedding for this photo")
-            else:
-                yield Embedding((feature / norm).astype(np.float32), float(norm), predicted)
+        predictions = self.head.predict(features, top)
+        return [_embedding(*one) for one in zip(features, norms.tolist(), predictions, strict=True)]
+
+    def _decode_bytes(self) -> int:
+        """How much of files that were read may wait for being decoded: enough to keep every thread busy."""
+        return min(max(DECODE_BYTES_LEAST, DECODE_BYTES_A_WORKER * self.workers), DECODE_BYTES_MOST)
 
     def _batches_ahead(self) -> int:
         return self.network.loaded.engine.batches_ahead if self.network.loaded else 0
@@ -213,26 +217,26 @@ class Embedder:
         return self._batch_size or self.network.load().engine.batch_size
 
 
-def _complete(item: Prepared, results: Iterator[Embedding | PhotoError]) -> Outcome:
-    """The outcome of a file, with the next of the network's results if it has pixels."""
-    outcome = item.outcome
-    if item.pixels is None:
-        return outcome
-    result = next(results)
+def _embedding(feature: Floats, norm: float, predictions: tuple[Prediction, ...]) -> Embedding | PhotoError:
+    """Return what a network pass says of one photo; `feature` is (d,)."""
+    if not np.isfinite(norm) or norm == 0:
+        return PhotoError("no-embedding", "the network gave no finite embedding for this photo")
+    return Embedding((feature / norm).astype(np.float32), norm, predictions)
+
+
+def _complete(embedded: Embedded[Outcome]) -> Outcome:
+    """Return the outcome of a file with its result."""
+    outcome, result = embedded.item, embedded.result
     if isinstance(result, PhotoError):
         return replace(outcome, failure=Failure(outcome.path, result.kind, result.reason))
-    return replace(outcome, embedding=result)
+    return outcome if result is None else replace(outcome, embedding=result)
 
 
-def _pixels(item: Pixels | PhotoError) -> Pixels | None:
-    return None if isinstance(item, PhotoError) else item
-
-
-def _prepare(preparation: Preparation, image: Image) -> Pixels | PhotoError:
+def _try_image(preparation: Preparation, image: Image) -> Prepared[PhotoError | None]:
     try:
-        return preparation.image(image)
+        return Prepared(None, preparation.image(image))
     except PhotoError as error:
-        return error
+        return Prepared(error)
 
 
 def available_cores() -> int:

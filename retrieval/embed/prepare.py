@@ -1,9 +1,9 @@
 """From a file, bytes, a PIL image or an array to the pixels a network takes; decoding itself is `decode`'s."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from retrieval.decode.preview import make_preview
 from retrieval.errors import PhotoError
 from retrieval.records import Failure, Outcome, Source
 
+Item = TypeVar("Item")
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB, the network's input size
 Image = str | os.PathLike[str] | bytes | bytearray | memoryview | PillowImage.Image | NDArray[np.uint8]
 IMAGES = "a path, the bytes of a file, a Pillow image, or an array of uint8"
@@ -25,10 +26,18 @@ DECODE_SCALE = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A file that was read; no pixels where it needs no network pass."""
+class ArchiveFile:
+    """A file that was read, with its bytes; no data where it needs no decoding, because it failed or is known."""
 
     outcome: Outcome
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared(Generic[Item]):
+    """Something with the pixels that the network is to see; none where it needs no network pass."""
+
+    item: Item
     pixels: Pixels | None = None
 
 
@@ -41,22 +50,17 @@ class Preparation:
     max_pixels: int = MAX_PIXELS
     allow_truncated: bool = False
 
-    def file(self, source: Source, path: Path, knows: Callable[[bytes], bool]) -> Prepared:
-        """Read, hash and decode a file of the archive, reading it once; `knows` tells which hashes need no decoding."""
-        try:
-            content = read_file(path)
-        except PhotoError as error:
-            failure = Failure(path, error.kind, error.reason)
-            return Prepared(Outcome(source, path, source.size, source.mtime_ns, None, failure=failure))
-        outcome = Outcome(source, path, content.size, content.mtime_ns, content.hash)
-        if knows(content.hash):
+    def file(self, file: ArchiveFile) -> Prepared[Outcome]:
+        """Decode a file that was read; one that cannot be decoded gets its failure."""
+        outcome = file.outcome
+        if file.data is None:
             return Prepared(outcome)
         try:
-            decoded = self._decode(content.data, path.name)
-            outcome = replace(outcome, facts=decoded.facts, preview=make_preview(decoded.image))
-            return Prepared(outcome, self._fit(decoded))
+            decoded = self._decode(file.data, outcome.path.name)
+            complete = replace(outcome, facts=decoded.facts, preview=make_preview(decoded.image))
+            return Prepared(complete, self._fit(decoded))
         except PhotoError as error:
-            return Prepared(replace(outcome, failure=Failure(path, error.kind, error.reason)))
+            return Prepared(replace(outcome, failure=Failure(outcome.path, error.kind, error.reason)))
 
     def image(self, image: Image) -> Pixels:
         """Make one image ready; raise PhotoError where it cannot be read."""
@@ -78,6 +82,16 @@ class Preparation:
 
     def _fit(self, decoded: Decoded) -> Pixels:
         return resize(decoded.image, self.width, self.height, decoded.box)
+
+
+def read_source(source: Source, path: Path) -> ArchiveFile:
+    """Read and hash a file of the archive; one that cannot be read gets its failure."""
+    try:
+        content = read_file(path)
+    except PhotoError as error:
+        failure = Failure(path, error.kind, error.reason)
+        return ArchiveFile(Outcome(source, path, source.size, source.mtime_ns, None, failure=failure))
+    return ArchiveFile(Outcome(source, path, content.size, content.mtime_ns, content.hash), content.data)
 
 
 def _from_array(array: NDArray[np.uint8]) -> PillowImage.Image:

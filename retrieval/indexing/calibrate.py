@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.decode.prefetch import prefetch
-from retrieval.embed.embedder import AHEAD_BYTES, Embedder
+from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Pixels, Preparation
 from retrieval.engines import registry
 from retrieval.engines.openvino.calibrated import INT8
@@ -29,6 +29,7 @@ NEIGHBOURS = 20
 POOR = 0.99  # a mean cosine below this is worth a word: bf16 and int8 gave 0.9999 and 0.9986 with DeiT-tiny
 _SPARE = 2  # times as many are drawn: some cannot be read, some are copies
 _AHEAD = 32
+_AHEAD_BYTES = 256 * 2**20
 
 Listener = Callable[[Progress], None]
 
@@ -125,7 +126,7 @@ def _readable(
     preparation = embedder.preparation
     jobs = ((partial(_prepared, preparation, locate(source)), source.size) for source in _drawn(pending, wanted))
     photos: dict[bytes, Pixels] = {}
-    for pixels in prefetch(jobs, workers=embedder.workers, window=_AHEAD, budget=AHEAD_BYTES):
+    for pixels in prefetch(jobs, workers=embedder.workers, window=_AHEAD, budget=_AHEAD_BYTES):
         if pixels is not None:
             photos.setdefault(sha256(pixels.tobytes()).digest(), pixels)  # copies would agree with each other
         progress(Progress("sampling", len(photos), wanted))

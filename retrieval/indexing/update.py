@@ -17,6 +17,7 @@ from retrieval.embed.embedder import Embedder
 from retrieval.engines.openvino.calibrated import INT8
 from retrieval.errors import ArchiveError
 from retrieval.indexing.calibrate import calibrate
+from retrieval.indexing.new_contents import NewContents
 from retrieval.indexing.settings import rebuild_search
 from retrieval.lock import writing
 from retrieval.manifest import Manifest
@@ -58,10 +59,12 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             if manifest.model.precision == INT8 and (store.calibrated_network or settled.pending):
                 calibrate(store, embedder, run.pending(), _locate(manifest), options.progress)
             passes = embedder.passes
-            known = _knows(store, options)
-            for outcomes in embedder.stream(run.pending(), _locate(manifest), known, count=settled.pending):
+            contents = NewContents(store.catalogue.contents, options.retry)
+            files = contents.settle(embedder.read(run.pending(), _locate(manifest)))
+            for outcomes in embedder.stream(files, count=settled.pending):
                 _refuse_vanished(manifest, outcomes)
                 tally.add(outcomes, _record(store, run, outcomes))
+                contents.recorded(outcomes)
                 now = Progress("embedding", tally.read, settled.pending, tally.failed, outcomes[-1].path)
                 options.progress(now)
             if store.head is None and store.manifest.model.classes:  # lost since the index was made
@@ -146,10 +149,6 @@ def _listed_folder(name: str, walk: Walk) -> ListedFolder:
 
 def _locate(manifest: Manifest) -> Callable[[Source], Path]:
     return lambda source: manifest.path_of(source.root, source.relative)
-
-
-def _knows(store: Store, options: Options) -> Callable[[bytes], bool]:
-    return lambda content_hash: store.catalogue.contents.is_settled(content_hash, options.retry)
 
 
 def _refuse_vanished(manifest: Manifest, outcomes: Sequence[Outcome]) -> None:

@@ -25,6 +25,7 @@ class KnownModel:
     parameters: int
     classes: int
     about: str
+    label_kind: LabelKind = "species"
 
 
 # The second name is the model card's own; it belongs to another file, which spells its layers in the old way.

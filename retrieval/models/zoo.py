@@ -83,6 +83,7 @@ def packaged_facts() -> KnownModel | None:
         parameters=parameters,
         classes=len(json.loads(metadata["class_to_idx"])),
         about="small and fast, works offline; its labels identify no species",
+        label_kind="general" if metadata.get("label_kind") == "general" else "species",
     )
 
 

@@ -1,7 +1,7 @@
 """Query images to answers: what the index knows is looked up, the rest goes through the network, then search."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Image, name_of
 from retrieval.errors import PhotoError, QueryError
 from retrieval.filters import Filter
+from retrieval.manifest import Model
 from retrieval.query.batching import BatchSizer
 from retrieval.query.embeddings import Found, embeddings
 from retrieval.query.near_identical import RankedRow, SearchLimits, search_distinct
@@ -35,40 +36,44 @@ def answer(store: Store, embedder: Embedder, images: Iterable[Image], question: 
     while batch := sizer.next_batch(stream):
         begun = time.monotonic()
         found = embeddings(store, embedder, batch, max(question.top, question.other_species))
-        good = [embedding for embedding in found if isinstance(embedding, Embedding)]
-        hits = iter(_hits(store, good, question, wanted) if good else ())
+        queries = {place: one for place, one in enumerate(found) if isinstance(one, Embedding)}
+        hits = _hits(store, queries, question, wanted) if queries else {}
         sizer.record_time(time.monotonic() - begun)
-        for image, result in zip(batch, found, strict=True):
-            yield _answer(store, image, result, hits, question.top)
+        for place, (image, result) in enumerate(zip(batch, found, strict=True)):
+            yield _answer(store.manifest.model, image, result, hits.get(place, ()), question.top)
 
 
-def _answer(store: Store, image: Image, result: Found, hits: Iterator[tuple[Hit, ...]], top: int) -> Answer:
-    name, model = name_of(image), store.manifest.model
+def _answer(model: Model, image: Image, result: Found, hits: tuple[Hit, ...], top: int) -> Answer:
+    name = name_of(image)
     if isinstance(result, PhotoError):
         failure = Failure(Path(name), result.kind, result.reason)
         return Answer(name, model.name, failure=failure, label_kind=model.label_kind)
-    return Answer(name, model.name, result.predictions[:top], next(hits), label_kind=model.label_kind)
+    return Answer(name, model.name, result.predictions[:top], hits, label_kind=model.label_kind)
 
 
-def _hits(store: Store, queries: Sequence[Embedding], question: Question, wanted: Criteria) -> list[tuple[Hit, ...]]:
-    """Search for all queries, those together that look among the same photos, and name the photos found."""
-    found: list[list[RankedRow]] = [[] for _ in queries]
+def _hits(
+    store: Store, queries: Mapping[int, Embedding], question: Question, wanted: Criteria
+) -> dict[int, tuple[Hit, ...]]:
+    """Search for all queries, those together that look among the same photos, and name the photos found.
+
+    Queries and hits go by the places of their images in the batch.
+    """
+    found: dict[int, list[RankedRow]] = {}
     with store.snapshot() as now:
         for species, places in _by_own_species(queries, question.other_species).items():
             vectors = np.stack([queries[place].vector for place in places])
             selection = now.selection(wanted, species)
-            for place, ranked in zip(places, _search(store, now, vectors, question, selection), strict=True):
-                found[place] = ranked
-        rows = {row for ranked in found for one in ranked for row in (one.row, *one.hidden)}
+            found |= zip(places, _search(store, now, vectors, question, selection), strict=True)
+        rows = {row for ranked in found.values() for one in ranked for row in (one.row, *one.hidden)}
         photos = now.catalogue.photos.of_rows(sorted(rows))
     chosen = {row: [one for one in files if wanted.admits(one.root, one.relative)] for row, files in photos.items()}
-    return [_ranked(store, ranked, chosen, question) for ranked in found]
+    return {place: _ranked(store, ranked, chosen, question) for place, ranked in found.items()}
 
 
-def _by_own_species(queries: Sequence[Embedding], other_species: bool) -> dict[frozenset[str], list[int]]:
+def _by_own_species(queries: Mapping[int, Embedding], other_species: bool) -> dict[frozenset[str], list[int]]:
     """The places of the queries by the species whose photos are hidden from them: their own, or none."""
     places: dict[frozenset[str], list[int]] = {}
-    for place, query in enumerate(queries):
+    for place, query in queries.items():
         own = {prediction.species for prediction in query.predictions[:1]}
         if query.recorded is not None:
             own.add(query.recorded)

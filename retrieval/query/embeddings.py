@@ -10,7 +10,7 @@ import numpy as np
 from retrieval.archive.content import hash_bytes, read_file
 from retrieval.catalogue.contents import Contents
 from retrieval.decode.prefetch import prefetch
-from retrieval.embed.embedder import AHEAD_BYTES, Embedder
+from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Image, bytes_of, path_of
 from retrieval.errors import PhotoError
 from retrieval.manifest import Manifest
@@ -47,7 +47,7 @@ def _stored(store: Store, workers: int, images: Sequence[Image]) -> dict[int, St
                 known[place] = None
     unread = [place for place, one in known.items() if one is None]
     jobs = ((partial(_by_hash, store, images[place]), 0) for place in unread)
-    hashed = prefetch(jobs, workers=workers, window=2 * workers, budget=AHEAD_BYTES)
+    hashed = prefetch(jobs, workers=workers, window=2 * workers, budget=0)
     known.update(zip(unread, hashed, strict=True))
     return known
 

@@ -27,8 +27,8 @@ from speed import PHOTO_SUFFIXES, flop
 from retrieval import Index
 from retrieval.decode.prefetch import prefetch
 from retrieval.embed import embedder
-from retrieval.embed.embedder import AHEAD_BYTES, AHEAD_FILES, available_cores
-from retrieval.embed.prepare import Preparation
+from retrieval.embed.embedder import AHEAD_FILES, available_cores
+from retrieval.embed.prepare import Preparation, read_source
 from retrieval.engines.torch.compilation import COMPILE_FROM, compiled
 from retrieval.engines.torch.engine import TorchEngine
 from retrieval.engines.torch.transfer import Transfer
@@ -160,11 +160,11 @@ def decoding(photos: list[Path], config: VitConfig) -> None:
 
     def run(workers: int, count: int) -> tuple[float, float]:
         jobs = (
-            (lambda path=path: preparation.file(Source("", path.name, 0, 0), path, lambda _hash: False), 2**20)
+            (lambda path=path: preparation.file(read_source(Source("", path.name, 0, 0), path)), 2**20)
             for path in photos[:count]
         )
         begun, cpu = time.perf_counter(), time.process_time()
-        for _ in prefetch(jobs, workers=workers, window=AHEAD_FILES, budget=AHEAD_BYTES):
+        for _ in prefetch(jobs, workers=workers, window=AHEAD_FILES, budget=AHEAD_FILES * 2**20):
             pass
         return count / (time.perf_counter() - begun), (time.process_time() - cpu) / count
 

@@ -30,7 +30,7 @@ from table import Table, in_turn, output, ratio
 
 from retrieval import Index
 from retrieval.cli.index import command
-from retrieval.embed.prepare import DECODE_SCALE, Preparation
+from retrieval.embed.prepare import DECODE_SCALE, Preparation, read_source
 from retrieval.engines import registry
 from retrieval.models import checkpoint, zoo
 from retrieval.models.lazy_checkpoint import LazyCheckpoint
@@ -105,7 +105,7 @@ def decoding(table: Table, what: str, photos: list[Path], config: VitConfig, rou
     preparation = Preparation(height, width)
 
     def indexed(path: Path) -> object:
-        return preparation.file(Source("", path.name, 0, 0), path, lambda _hash: False)
+        return preparation.file(read_source(Source("", path.name, 0, 0), path))
 
     def libjpeg(path: Path, *, whole: bool) -> object:
         image = Image.open(io.BytesIO(path.read_bytes()))

@@ -96,10 +96,11 @@ def test_the_summary_tells_what_was_done(indexed):
     words = done.stdout.split()
     told = {name: words[words.index(name) + 1] for name in ("added", "unchanged", "moved", "gone", "failed")}
     assert told == {"added": "1", "unchanged": "10", "moved": "1", "gone": "1", "failed": "1"}
-    assert "1 other files are no photos" in done.stdout
+    assert "1 other file, not photos" in done.stdout
     assert "bad.jpg: " in done.stderr
-    listed = call("status", "--failures")
-    assert listed.stdout.split("\t")[:2] == [str(indexed / "archive" / "bad.jpg"), "not-a-photo"]
+    (listed,) = json.loads(call("status", "--failures", "--format", "json").stdout)
+    assert (listed["path"], listed["kind"]) == (str(indexed / "archive" / "bad.jpg"), "not-a-photo")
+    assert call("status", "--failures").stdout.splitlines()[0].split("\t") == [*listed]
     report = json.loads(call("index", "--format", "json").stdout)
     assert (report["unchanged"], report["failed"], report["embedded"]) == (12, 1, 0)
     assert call("index", "--strict").exit_code == 3
@@ -227,7 +228,7 @@ def test_verify_and_repair(indexed):
     assert broken.exit_code == 1
     assert "--repair" in broken.stdout
     mended = call("verify", "--repair")
-    assert (mended.exit_code, "mended: " in mended.stdout) == (0, True)
+    assert (mended.exit_code, "repaired: " in mended.stdout) == (0, True)
 
 
 def test_relocate(indexed):
@@ -356,3 +357,11 @@ def test_a_reader_that_leaves_is_no_error(indexed):
     done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
     assert done.stdout.startswith("query\tkind")
     assert "Traceback" not in done.stderr
+
+
+def test_no_index_is_made_where_there_is_nothing_to_index(place):
+    done = call("index", "--index", "typo")
+    assert done.exit_code == 1
+    assert "there is no index in typo" in done.stderr
+    assert not (place / "typo").exists()
+    assert not (place / "indexes" / "typo").exists()

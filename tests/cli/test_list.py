@@ -185,12 +185,6 @@ def test_general_labels_are_told_of(tmp_path, monkeypatch):
     assert call("list", "--format", "tsv").stdout.splitlines()[1].endswith("\tgeneral")
 
 
-def test_a_long_table_is_as_wide_as_its_beginning(place, monkeypatch):
-    monkeypatch.setattr("retrieval.present.listing.MEASURED", 2)
-    whole = call("list", "--format", "table").stdout.splitlines()
-    assert [line.split()[-1] for line in whole[1:]] == call("list", "-f").stdout.splitlines()
-
-
 def test_types_take_their_own_values_back():
     """Defaults and prompts hand values that were converted before."""
     assert Circle().convert(Circle().convert("1,2,3", None, None), None, None) == (1, 2, 3)

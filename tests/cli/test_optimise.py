@@ -59,7 +59,7 @@ def test_wishes_are_shown_and_kept(place, model):
     done = call("optimise", "--recall", 0.999, "--memory", "64MB")
     assert done.exit_code == 0, done.stderr
     assert "target 0.999" in done.stdout
-    assert "64.0 MB asked for" in done.stdout
+    assert "64 MB asked for" in done.stdout
     assert "shortlist  ms a query" in done.stdout
     assert (search()["target_recall"], search()["wished_memory"]) == (0.999, 64_000_000)
     assert search()["curve"]

@@ -1,15 +1,17 @@
 """Batches submitted ahead of their answers: in order, whole, and never more under way than the engine asks for."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from photos import archive, photo, scene
+from photos import archive, scene
 
 from retrieval import Index
 from retrieval.embed.embedder import Embedder
+from retrieval.embed.prepare import ArchiveFile
 from retrieval.engines.torch.engine import TorchEngine
 from retrieval.errors import Interrupted, ModelError
 from retrieval.records import Outcome, Source
@@ -63,7 +65,8 @@ def embedder(model: Path) -> Embedder:
 
 def stream(embedder: Embedder, folder: Path) -> Iterator[list[Outcome]]:
     sources = [Source("a", path.name, path.stat().st_size, 0) for path in sorted(folder.iterdir())]
-    return embedder.stream(sources, lambda source: folder / source.relative, lambda _hash: False, count=len(sources))
+    files = embedder.read(sources, lambda source: folder / source.relative)
+    return embedder.stream(files, count=len(sources))
 
 
 @pytest.mark.parametrize("batches_ahead", [0, 1, 2, 9])
@@ -71,7 +74,6 @@ def test_answers_stay_with_their_photos_however_many_batches_are_under_way(embed
     folder = archive(tmp_path / "a", 14)
     for number in (0, 5, 13):  # the first, one amid a batch, the last
         (folder / f"{number:03}.jpg").write_bytes(b"no photo")
-    photo(folder / "006.jpg", 4)  # a copy of 004.jpg
     expected = {outcome.source.relative: outcome for group in stream(embedder, folder) for outcome in group}
     engine = with_engine(embedder, batches_ahead)
     outcomes = [outcome for group in stream(embedder, folder) for outcome in group]
@@ -82,7 +84,7 @@ def test_answers_stay_with_their_photos_however_many_batches_are_under_way(embed
         assert (outcome.embedding is None) == (before.embedding is None)
         if outcome.embedding:
             np.testing.assert_array_equal(outcome.embedding.vector, before.embedding.vector)
-    assert sum(engine.sizes) == 10
+    assert sum(engine.sizes) == 11
     assert engine.expected == {(14, 3)}
 
 
@@ -110,9 +112,15 @@ def test_photos_that_cannot_be_read_load_no_network(model, tmp_path) -> None:
     assert embedder.network.loaded is None
 
 
-def test_a_device_that_fails_midway_loses_no_batch_before(index, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("retrieval.embed.embedder.GROUP_S", 0)
-    monkeypatch.setattr(index.embedder, "_batch_size", 3)
+@pytest.fixture
+def index(tmp_path: Path, model: Path) -> Iterator[Index]:
+    """An empty index that records every batch of three by itself."""
+    with Index.create(tmp_path / "index", model=str(model), device="cpu", batch_size=3) as made:
+        made.embedder.group_s = 0
+        yield made
+
+
+def test_a_device_that_fails_midway_loses_no_batch_before(index: Index, tmp_path: Path) -> None:
     folder = archive(tmp_path / "a", 14)
     with_engine(index.embedder, 2, fails_at=3)
     with pytest.raises(ModelError, match="cuda failed"):
@@ -124,9 +132,7 @@ def test_a_device_that_fails_midway_loses_no_batch_before(index, tmp_path, monke
     assert index.verify().problems == ()
 
 
-def test_stopping_drops_what_is_under_way_and_keeps_what_is_recorded(index: Index, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("retrieval.embed.embedder.GROUP_S", 0)
-    monkeypatch.setattr(index.embedder, "_batch_size", 3)
+def test_stopping_drops_what_is_under_way_and_keeps_what_is_recorded(index: Index, tmp_path: Path) -> None:
     engine = with_engine(index.embedder, 2)
 
     def stop(progress) -> None:
@@ -140,14 +146,27 @@ def test_stopping_drops_what_is_under_way_and_keeps_what_is_recorded(index: Inde
     assert index.add(tmp_path / "a").added == 11
 
 
-def test_a_copy_is_embedded_once_however_many_batches_lie_between(embedder, tmp_path) -> None:
-    folder = archive(tmp_path / "a", 12)
-    for number in (3, 7, 11):
-        photo(folder / f"{number:03}.jpg", 0)
-    engine = with_engine(embedder, 2)
-    outcomes = [outcome for group in stream(embedder, folder) for outcome in group]
-    assert sum(engine.sizes) == 9
-    assert [outcome.embedding is None for outcome in outcomes] == [number in (3, 7, 11) for number in range(12)]
+def test_files_that_were_read_come_in_order_with_their_bytes_and_failures(embedder, tmp_path) -> None:
+    folder = archive(tmp_path / "a", 5)
+    gone = Source("a", "gone.jpg", 10, 7)
+    sources = [*(Source("a", path.name, path.stat().st_size, 0) for path in sorted(folder.iterdir())), gone]
+    files = list(embedder.read(sources, lambda source: folder / source.relative))
+    assert [file.outcome.source for file in files] == sources
+    for file in files[:-1]:
+        assert file.data == (folder / file.outcome.source.relative).read_bytes()
+        assert file.outcome.content_hash == hashlib.sha256(file.data).digest()
+    assert (files[-1].data, files[-1].outcome.failure.kind) == (None, "unreadable")
+
+
+def test_a_file_without_data_passes_as_it_is(embedder, tmp_path) -> None:
+    folder = archive(tmp_path / "a", 7)
+    sources = [Source("a", path.name, path.stat().st_size, 0) for path in sorted(folder.iterdir())]
+    files = embedder.read(sources, lambda source: folder / source.relative)
+    some = (ArchiveFile(file.outcome) if number in (0, 3, 4) else file for number, file in enumerate(files))
+    outcomes = [outcome for group in embedder.stream(some) for outcome in group]
+    assert [outcome.source for outcome in outcomes] == sources
+    assert [outcome.embedding is None for outcome in outcomes] == [number in (0, 3, 4) for number in range(7)]
+    assert embedder.passes == 4
 
 
 @pytest.mark.gpu

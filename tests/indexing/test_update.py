@@ -310,8 +310,8 @@ def test_a_disk_pulled_out_while_listing_stops_the_run(index, tmp_path):
     assert index.status().counts.gone == 0
 
 
-def test_an_interrupted_run_keeps_what_is_done_and_goes_on(index, tmp_path, monkeypatch):
-    monkeypatch.setattr("retrieval.embed.embedder.GROUP_S", 0)
+def test_an_interrupted_run_keeps_what_is_done_and_goes_on(index, tmp_path):
+    index.embedder.group_s = 0
     folder = archive(tmp_path / "a", 40)
 
     def stop(progress):

@@ -11,6 +11,7 @@ from plans import PLANS
 
 from retrieval.dedupe.plan.records import Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.present import duplicates as present
+from retrieval.present.view import Layout, plain, render
 
 FOLDER = Path("/photos").absolute()
 
@@ -31,6 +32,15 @@ def plan(*groups):
 
 def unquoted(cell):
     return json.loads(cell) if cell.startswith('"') else cell
+
+
+def shown(made, form, apart=()):
+    layout = Layout(form)
+    return render(present.duplicates(made, apart, layout=layout), layout)
+
+
+def document(made, apart=(), *, relative=False):
+    return plain(present.document(made, apart), Layout(relative=relative))
 
 
 NEAR = group(1, Kind.NEAR, "a.jpg", "b.jpg", "c.jpg")
@@ -61,12 +71,12 @@ def test_spared_files_are_not_to_win():
 
 def test_nothing_found():
     assert present.summary(plan()) == "no duplicates found\n"
-    assert json.loads("".join(present.groups(plan(), "json"))) == {"model": "flagship", "groups": [], "apart": []}
-    assert "".join(present.groups(plan(), "jsonl")) == "".join(present.groups(plan(), "table")) == ""
+    assert json.loads("".join(shown(plan(), "json"))) == {"model": "flagship", "groups": [], "apart": []}
+    assert "".join(shown(plan(), "jsonl")) == "".join(shown(plan(), "table")) == ""
 
 
 def test_the_keeper_is_not_among_the_members():
-    (one,) = present.document(plan(NEAR))["groups"]
+    (one,) = document(plan(NEAR))["groups"]
     assert one["kind"] == "near"
     assert (one["keeper"]["path"], one["keeper"]["why"]) == (str(FOLDER / "a.jpg"), "more pixels")
     assert [member["path"] for member in one["members"]] == [str(FOLDER / "b.jpg"), str(FOLDER / "c.jpg")]
@@ -76,36 +86,36 @@ def test_the_keeper_is_not_among_the_members():
 
 
 def test_groups_apart_stand_apart():
-    document = present.document(plan(NEAR), [BURST])
-    assert [one["group"] for one in document["groups"]] == [1]
-    assert [one["group"] for one in document["apart"]] == [3]
+    found = document(plan(NEAR), [BURST])
+    assert [one["group"] for one in found["groups"]] == [1]
+    assert [one["group"] for one in found["apart"]] == [3]
 
 
 @given(PLANS)
 def test_json_is_the_document_whatever_the_names(made):
-    text = "".join(present.groups(made, "json", made.groups[:1]))
-    assert json.loads(text.encode("utf-8")) == present.document(made, made.groups[:1])
+    text = "".join(shown(made, "json", made.groups[:1]))
+    assert json.loads(text.encode("utf-8")) == document(made, made.groups[:1])
 
 
 @given(PLANS)
 def test_jsonl_is_a_group_a_line(made):
-    lines = "".join(present.groups(made, "jsonl")).encode("utf-8").split(b"\n")
-    assert [json.loads(line) for line in lines[:-1]] == present.document(made)["groups"]
+    lines = "".join(shown(made, "jsonl")).encode("utf-8").split(b"\n")
+    assert [json.loads(line) for line in lines[:-1]] == document(made)["groups"]
 
 
 @given(PLANS)
 def test_tables_are_printable_and_tsv_keeps_one_line_a_member(made):
-    table = "".join(present.groups(made, "table"))
+    table = "".join(shown(made, "table"))
     assert all(char.isprintable() or char == "\n" for char in table)
     table.encode("utf-8")
-    lines = "".join(present.groups(made, "tsv")).split("\n")[:-1]
+    lines = "".join(shown(made, "tsv")).split("\n")[:-1]
     assert len(lines) == 1 + sum(len(one.members) for one in made.groups)
     assert {line.count("\t") for line in lines} == {len(present.COLUMNS) - 1}
 
 
 @given(PLANS)
 def test_csv_of_the_standard_library_reads_ours(made):
-    text = "".join(present.groups(made, "csv"))
+    text = "".join(shown(made, "csv"))
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     assert tuple(header) == present.COLUMNS
     members = [(one, member) for one in made.groups for member in one.members]
@@ -115,13 +125,13 @@ def test_csv_of_the_standard_library_reads_ours(made):
 
 
 def test_a_row_tells_both_files_and_the_match():
-    (row, _) = present.rows([NEAR])
-    assert row[:4] == ("near", 1, str(FOLDER / "a.jpg"), str(FOLDER / "b.jpg"))
-    assert row[4:] == ("remove", "0.987654", "0.750000", "crop 12 %", "more pixels")
+    (row, _) = (plain(one, Layout()) for one in present.rows([NEAR]))
+    assert row[:4] == ["near", 1, str(FOLDER / "a.jpg"), str(FOLDER / "b.jpg")]
+    assert row[4:] == ["remove", 0.987654, 0.75, "crop 12 %", "more pixels"]
 
 
 def test_the_table_shows_keeper_and_members():
-    text = "".join(present.groups(plan(NEAR), "table"))
+    text = "".join(shown(plan(NEAR), "table"))
     assert text.startswith(f"near 1: {FOLDER / 'a.jpg'} stays: more pixels\n")
     assert f"remove 0.988 0.750 1.2 GB crop 12 % {FOLDER / 'b.jpg'}" in " ".join(text.split())
 
@@ -129,5 +139,5 @@ def test_the_table_shows_keeper_and_members():
 def test_paths_as_seen_from_here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     here = plan(Group(1, Kind.EXACT, replace(NEAR.keeper, path=Path.cwd() / "a.jpg"), "older", NEAR.members))
-    assert present.document(here, relative=True)["groups"][0]["keeper"]["path"] == "a.jpg"
-    assert next(present.rows(here.groups, relative=True))[2] == "a.jpg"
+    assert document(here, relative=True)["groups"][0]["keeper"]["path"] == "a.jpg"
+    assert plain(next(present.rows(here.groups)), Layout(relative=True))[2] == "a.jpg"

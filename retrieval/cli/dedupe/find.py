@@ -9,13 +9,14 @@ from retrieval.cli import EXIT_INTERRUPTED
 from retrieval.cli.filters import filter_options, tell_of_labels
 from retrieval.cli.options import (
     OUTPUT_FORMATS,
+    choose_layout,
     find_index,
     given,
     index_option,
     indexes,
     progress_option,
     say,
-    screen_width,
+    show_view,
     verbose_option,
     write,
 )
@@ -194,7 +195,8 @@ def _print(findings: "Findings", form: str | None, relative: bool) -> None:
     from retrieval.present import duplicates
 
     if form is None:
-        write([duplicates.summary(findings.plan, findings.related, width=screen_width())])
+        write([duplicates.summary(findings.plan, findings.related)])
     else:
         say(duplicates.summary(findings.plan, findings.related).rstrip("\n"))
-        write(duplicates.groups(findings.plan, form, apart=findings.related, relative=relative))
+        layout = choose_layout(form, relative=relative)
+        show_view(duplicates.duplicates(findings.plan, findings.related, layout=layout), layout)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from retrieval import Index
 from retrieval.embed.embedder import Embedder
-from retrieval.embed.prepare import Image
+from retrieval.embed.prepare import ArchiveFile, Image
 from retrieval.records import Embedding, Facts, Outcome, Prediction, Preview, Source
 from retrieval.store import Store
 
@@ -29,23 +30,26 @@ class GivenVectors(Embedder):
         for image in images:
             yield Embedding(image, NORM, ())
 
+    def read(self, sources: Iterable[Source], locate: Callable[[Source], Path]) -> Iterator[ArchiveFile]:
+        for source in sources:
+            digest = hashlib.sha256(source.relative.encode()).digest()
+            yield ArchiveFile(Outcome(source, locate(source), source.size, source.mtime_ns, digest), b"")
+
     def stream(
         self,
-        sources: Iterable[Source],
-        locate: Callable[[Source], Path],
-        knows: Callable[[bytes], bool],
+        files: Iterable[ArchiveFile],
         *,
         count: int = 0,
     ) -> Iterator[list[Outcome]]:
-        waiting = iter(sources)
+        waiting = iter(files)
         while some := list(islice(waiting, TOGETHER)):
-            yield [self._outcome(source, locate(source)) for source in some]
+            yield [self._completed(file.outcome) for file in some]
 
-    def _outcome(self, source: Source, path: Path) -> Outcome:
-        digest = hashlib.sha256(source.relative.encode()).digest()
+    def _completed(self, outcome: Outcome) -> Outcome:
+        digest = outcome.content_hash
         embedding = Embedding(next(self._added), NORM, (Prediction("species 000", 0.5),))
         facts, preview = Facts("JPEG", 6000, 4000), Preview(digest[:8], b"")
-        return Outcome(source, path, source.size, source.mtime_ns, digest, facts, preview, embedding)
+        return replace(outcome, facts=facts, preview=preview, embedding=embedding)
 
 
 def opened(folder: Path, added: Iterable[NDArray[np.float32]] = ()) -> Index:
