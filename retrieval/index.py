@@ -31,8 +31,7 @@ from retrieval.query.answer import answer
 from retrieval.query.photo_lists import thumbnail
 from retrieval.query.question import Question, QuestionOptions
 from retrieval.records import Answer, Failure, ListedPhoto, ListedSpecies, PathInput, Progress, Report
-from retrieval.search.measurement import Measurement, Point
-from retrieval.search.status import IvfStatus
+from retrieval.search.protocol import OperatingPoint, SearchStatus
 from retrieval.store import Store
 
 if TYPE_CHECKING:  # loaded by the methods that change files
@@ -46,14 +45,13 @@ __all__ = [
     "FindOptions",
     "Findings",
     "Index",
-    "IvfStatus",
-    "Measurement",
     "Model",
+    "OperatingPoint",
     "Order",
-    "Point",
     "Problem",
     "Question",
     "QuestionOptions",
+    "SearchStatus",
     "Status",
     "Verification",
 ]
@@ -213,11 +211,12 @@ class Index:
         """Count the indexed photos whose date or place is unknown: filters by it never select them."""
         return photo_lists.without(self._store, what)
 
-    def optimise(self, *, recall: float | None = None, memory_bytes: int | None = None) -> Measurement | None:
-        """Rebuild the search index for a recall (0 to 1, of the 20 nearest) and a limit on the memory it holds.
+    def optimise(self, *, recall: float | None = None, memory_bytes: int | None = None) -> SearchStatus:
+        """Rebuild the search index for a recall (above 0, at most 1, of the 20 nearest) and a limit on its memory.
 
-        Both are kept for later runs; what is None stays as it was. Returns what was measured, None where there are no
-        photos. Raises IndexLockedError while another process writes.
+        Both are kept for later runs; what is None stays as it was. Returns the index as it is then, with what was
+        measured. Raises QueryError, before anything is changed, for a recall or a limit that cannot be, and
+        IndexLockedError while another process writes.
         """
         return optimise(self._store, recall, memory_bytes)
 

@@ -15,7 +15,7 @@ from retrieval.lock import LOCK_NAME, OWNER_NAME, writing
 from retrieval.manifest import MANIFEST_NAME, Manifest, Model, has_manifest
 from retrieval.models.head import HEAD_NAME, Head
 from retrieval.records import Rows
-from retrieval.search.neighbours import Neighbours
+from retrieval.search.registry import search_in_folder
 from retrieval.search.selection import Selection
 from retrieval.search.vectors import VectorFile
 
@@ -85,7 +85,7 @@ class Store:
         self.manifest = manifest
         self.catalogue = Catalogue(folder / CATALOGUE_NAME)
         self.vectors = VectorFile(folder / VECTORS_NAME, manifest.model.dimension)
-        self.neighbours = Neighbours(folder, self.vectors)
+        self.search = search_in_folder(folder, self.vectors)
         self._head: Head | None = None
         self._selections = Selections()
 

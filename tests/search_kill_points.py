@@ -13,14 +13,18 @@ from pathlib import Path
 import numpy as np
 from kill_points import Killer
 
-from retrieval.search import codes, exact, growth
-from retrieval.search.neighbours import Neighbours
+from retrieval.search import exact
+from retrieval.search.ivf.search import IvfSearch
+from retrieval.search.ivf.settings import IvfSettings
+from retrieval.search.ivf.storage import IvfFile
+from retrieval.search.recall import recall_at_k
 from retrieval.search.selection import Selection
+from retrieval.search.targets import Targets
 from retrieval.search.vectors import VectorFile
-from retrieval.search.wishes import Wishes
 
 D = 64
 NONE = np.empty(0, dtype=np.int64)
+SETTINGS = IvfSettings(coded_from=600, small_rows=200, least_tail=100, tail_per_root=1)
 
 
 class Bench:
@@ -35,12 +39,15 @@ class Bench:
         self.saved = folder.with_name("saved")
         shutil.copytree(folder, self.saved)
 
+    def search(self) -> IvfSearch:
+        return IvfSearch(self.file, IvfFile(self.folder, D, SETTINGS), SETTINGS)
+
     def work(self) -> None:
-        neighbours = Neighbours(self.folder, self.file)
+        search = self.search()
         if self.change == "optimise":
-            neighbours.rebuild(self.rows, self.dead, Wishes(0.95, memory_bytes=1000))
+            search.rebuild(self.rows, self.dead, Targets(0.95, memory_bytes=1000))
         else:
-            neighbours.refresh(self.rows, self.dead)
+            search.refresh(self.rows, self.dead)
 
     def killed(self, point: int, torn: bool) -> bool:
         """Do the work in a child process that is killed at a point; False if it came to its end before."""
@@ -57,9 +64,9 @@ class Bench:
     def faults(self) -> list[str]:
         """What is wrong now: for a reader, and for the next writer."""
         found = self.answers("a reader")
-        Neighbours(self.folder, self.file).refresh(self.rows, self.dead)
+        self.search().refresh(self.rows, self.dead)
         found += self.answers("a reader after the next run")
-        found += Neighbours(self.folder, self.file).check(self.rows, self.dead, seed=0)
+        found += [problem.what for problem in self.search().check(self.rows, self.dead, seed=0)]
         if self.file.path.read_bytes() != (self.saved / "vectors.f16").read_bytes():
             found.append("the vectors have changed")
         left = [path.name for path in self.folder.iterdir() if path.suffix not in (".f16", ".faiss", ".json")]
@@ -70,8 +77,9 @@ class Bench:
         selection = Selection.of(self.rows, self.dead)
         alive = np.setdiff1d(np.arange(self.rows), self.dead)
         queries = vectors[alive[:: len(alive) // 60]].astype(np.float32)
-        found = Neighbours(self.folder, self.file).search(queries, 20, selection)
-        recalls = exact.recall(found[1], exact.search(vectors, queries, 20, rows=alive), vectors, queries)
+        found = self.search().search(queries, 20, selection)
+        truth = exact.search(vectors, queries, 20, rows=alive)
+        recalls = recall_at_k(found[1], truth, vectors, queries)
         faults = [] if recalls.mean() > 0.93 else [f"{who} finds {recalls.mean():.3f} of what there is"]
         return faults if np.isin(found[1], alive).all() else [*faults, f"{who} finds the dead"]
 
@@ -93,8 +101,6 @@ class Bench:
 
 def main() -> None:
     folder, before, change = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    codes.CODED_FROM = 600
-    growth.SMALL, growth.LEAST_TAIL, growth.TAIL_PER_ROOT = 200, 100, 1
     print(Bench(folder, before, change).sweep(print))
 
 

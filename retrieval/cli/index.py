@@ -111,7 +111,7 @@ def run(
             memory_bytes=memory_bytes,
             progress=progress,
         )
-        speeds.remember(index.status().model.sha256, report.embedded, report.elapsed_s)
+        speeds.remember(index.model.sha256, report.embedded, report.elapsed_s)
         return report
 
 

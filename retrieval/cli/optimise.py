@@ -1,4 +1,4 @@
-"""`retrieval optimise`: make the search index anew, for another recall or another amount of memory."""
+"""`retrieval optimise`: rebuild the search index for another recall or another amount of memory."""
 
 import click
 
@@ -32,10 +32,10 @@ from retrieval.errors import Interrupted
 def command(
     index_folder: str | None, recall: float | None, memory_bytes: int | None, form: str, progress: bool | None
 ) -> None:
-    """Make the search index anew, and show what it is now and what more or less recall would cost.
+    """Rebuild the search index, and show what it is now and what more or less recall would cost.
 
-    What is asked for is kept: later runs of `retrieval index` abide by it. What is left out stays as it was. Photos are
-    not read, and queries go on meanwhile.
+    Later runs of `retrieval index` keep to these targets. What you leave out stays as it was. Photos are not read, and
+    queries go on meanwhile.
     """
     try:
         with shown(progress) as show:
@@ -44,10 +44,10 @@ def command(
 
             with Index.open(find_index(index_folder)) as index:
                 show(Progress("building", 0, None))
-                measured = index.optimise(recall=recall, memory_bytes=memory_bytes)
+                status = index.optimise(recall=recall, memory_bytes=memory_bytes)
     except Interrupted:
         say("Stopped. The search index is as it was.")
         raise SystemExit(EXIT_INTERRUPTED) from None
-    from retrieval.present.indexes import measurement
+    from retrieval.present.indexes import search
 
-    show_view(measurement(measured), choose_layout(form))
+    show_view(search(status), choose_layout(form))

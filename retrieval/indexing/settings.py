@@ -6,26 +6,27 @@ from pathlib import Path
 from retrieval.archive.walk import check_root
 from retrieval.lock import writing
 from retrieval.records import PathInput
-from retrieval.search.measurement import Measurement
+from retrieval.search.protocol import SearchStatus
 from retrieval.store import Store
 
 
-def optimise(store: Store, recall: float | None, memory_bytes: int | None) -> Measurement | None:
-    """Rebuild the search index for a recall (0 to 1, of the 20 nearest) and a limit on the memory it holds.
+def optimise(store: Store, recall: float | None, memory_bytes: int | None) -> SearchStatus:
+    """Rebuild the search index for a recall (above 0, at most 1, of the 20 nearest) and a limit on its memory.
 
-    Both are kept for later runs; None leaves one as it was. Returns what was measured, None where there are no photos.
-    Raises IndexLockedError while another process writes.
+    Both are kept for later runs; None leaves one as it was. Returns the index as it is then, with what was measured.
+    Raises QueryError, before anything is changed, for a recall or a limit that cannot be, and IndexLockedError while
+    another process writes.
     """
     with writing(store.folder):
         return rebuild_search(store, recall, memory_bytes)
 
 
-def rebuild_search(store: Store, recall: float | None, memory_bytes: int | None) -> Measurement | None:
+def rebuild_search(store: Store, recall: float | None, memory_bytes: int | None) -> SearchStatus:
     """Do the same for a caller that holds the writer's lock."""
-    wishes = store.neighbours.wishes()
-    wishes = wishes if recall is None else replace(wishes, target_recall=recall)
-    wishes = wishes if memory_bytes is None else replace(wishes, memory_bytes=memory_bytes)
-    return store.neighbours.rebuild(store.catalogue.contents.vectors(), store.catalogue.contents.dead_rows(), wishes)
+    targets = store.search.targets()
+    targets = targets if recall is None else replace(targets, recall=recall)
+    targets = targets if memory_bytes is None else replace(targets, memory_bytes=memory_bytes)
+    return store.search.rebuild(store.catalogue.contents.vectors(), store.catalogue.contents.dead_rows(), targets)
 
 
 def relocate(store: Store, root: str, path: PathInput) -> None:

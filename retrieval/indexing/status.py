@@ -6,7 +6,7 @@ from pathlib import Path
 
 from retrieval.manifest import Calibration, Model
 from retrieval.records import Counts, Failure
-from retrieval.search.status import IvfStatus
+from retrieval.search.protocol import SearchStatus
 from retrieval.store import Store
 
 
@@ -20,7 +20,7 @@ class Status:
     roots: dict[str, Path]
     counts: Counts
     size_bytes: dict[str, int]  # by file name
-    search: IvfStatus
+    search: SearchStatus
     failures: dict[str, int]  # by kind of reason
     calibration: Calibration | None  # of an int8 index that has photos
 
@@ -35,7 +35,7 @@ def status(store: Store) -> Status:
         roots=dict(store.manifest.roots),
         counts=counts,
         size_bytes=store.size_bytes(),
-        search=store.neighbours.status(counts.vectors),
+        search=store.search.status(counts.vectors),
         failures=store.catalogue.failures.count_by_kind(),
         calibration=store.manifest.calibration,
     )

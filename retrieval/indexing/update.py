@@ -22,6 +22,7 @@ from retrieval.indexing.settings import rebuild_search
 from retrieval.lock import writing
 from retrieval.manifest import Manifest
 from retrieval.records import Failure, Outcome, Progress, Report, Source
+from retrieval.search.targets import Targets
 from retrieval.store import Store
 
 Listener = Callable[[Progress], None]
@@ -45,6 +46,7 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
     Raises ArchiveError, before anything is changed, for a folder that is missing, unmounted or has no photos.
     """
     started = time.monotonic()
+    Targets(memory_bytes=options.memory_bytes)  # raises QueryError for what cannot be, before anything is changed
     with writing(store.folder):
         store.reload()
         manifest, starts = plan(store.manifest, paths)
@@ -70,8 +72,8 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             if store.head is None and store.manifest.model.classes:  # lost since the index was made
                 store.keep_head(embedder.head)
             options.progress(Progress("building", tally.read, settled.pending, tally.failed))
-            if options.memory_bytes in (None, store.neighbours.wishes().memory_bytes):
-                store.neighbours.refresh(run.vectors(), store.catalogue.contents.dead_rows())
+            if options.memory_bytes in (None, store.search.targets().memory_bytes):
+                store.search.refresh(run.vectors(), store.catalogue.contents.dead_rows())
             else:
                 rebuild_search(store, None, options.memory_bytes)
             rehash(store.catalogue.previews, options.progress)

@@ -89,8 +89,8 @@ def _problems(store: Store) -> Iterator[Problem]:
     damaged = damaged_rows(store, rows)
     if len(damaged):
         yield Problem("vectors", f"{len(damaged):,} vectors are damaged, the first in row {damaged[0]}", REINDEX)
-    for what in store.neighbours.check(rows, store.catalogue.contents.dead_rows()):
-        yield Problem("search", what, REPAIR)
+    for wrong in store.search.check(rows, store.catalogue.contents.dead_rows()):
+        yield Problem("search", wrong.what, REPAIR)
     if store.calibrated_network:
         try:
             store.calibrated_network.facts()
@@ -121,7 +121,7 @@ def _repair(store: Store) -> None:
     rows = store.catalogue.contents.vectors()
     store.catalogue.integrity.give_up(damaged_rows(store, rows).tolist())
     store.catalogue.integrity.refresh_masks()
-    store.neighbours.rebuild(rows, store.catalogue.contents.dead_rows())
+    store.search.rebuild(rows, store.catalogue.contents.dead_rows())
 
 
 def _changed_files(store: Store, progress: Callable[[Progress], None]) -> Iterator[Problem | None]:

@@ -9,7 +9,7 @@ from retrieval.records import Report
 from retrieval.text import format_count, format_size, printable
 
 if TYPE_CHECKING:
-    from retrieval.index import Calibration, IvfStatus, Measurement, Point, Problem, Status, Verification
+    from retrieval.index import Calibration, OperatingPoint, Problem, SearchStatus, Status, Verification
 
 
 def report(done: Report, index: str) -> View:
@@ -77,52 +77,55 @@ def _calibration(found: "Calibration") -> str:
     )
 
 
-def _search(found: "IvfStatus") -> str:
+def _search(found: "SearchStatus") -> str:
     if not found.rows:
         return f"exact, over {found.tail:,} rows"
     recall = (
         f"recall {found.recall:.4f} at {found.k} measured" if found.recall is not None else "recall not measured yet"
     )
     target = f", target {found.target_recall}" if found.target_recall is not None else ""
-    how = f"IVF of {found.rows:,} rows, {_probed(found.lists, found.nprobe, found.shortlist)}"
-    memory = f"; {found.code}, {format_size(found.memory_bytes)} of memory" if found.memory_bytes is not None else ""
-    return f"{how}, {recall}{target}{memory}; tail of {found.tail:,} searched exactly"
+    memory = f"; {found.storage}, {format_size(found.memory_bytes)} of memory" if found.memory_bytes is not None else ""
+    return f"index of {found.rows:,} rows, {found.method}, {recall}{target}{memory}; {found.tail:,} more, exactly"
 
 
-def _probed(lists: int, nprobe: int, shortlist: int) -> str:
-    again = f", {shortlist:,} rows scored again" if shortlist else ""
-    return f"{nprobe:,} of {lists:,} lists probed{again}"
+def search(found: "SearchStatus") -> View:
+    """Show a search index, and what more or less recall would cost."""
+    if not found.rows:
+        return of_document({"search": None}, ["There are no photos to search yet.\n"])
+    return of_document({"search": found}, _search_text(found))
 
 
-def measurement(found: "Measurement | None") -> View:
-    """Show what was measured of a search index, and what more or less recall would cost; None without photos."""
-    text = ["There are no photos to search yet.\n"] if found is None else _measurement_text(found)
-    return of_document({"search": found}, text)
-
-
-def _measurement_text(found: "Measurement") -> Iterator[str]:
-    asked = f", {format_size(found.wished_memory)} asked for" if found.wished_memory is not None else ""
-    sample = f"the {found.k} nearest of {found.sample:,} photos"
-    yield aligned(
-        [
-            ("photos", f"{found.size:,}"),
-            ("lists", _probed(found.lists, found.nprobe, found.shortlist)),
-            ("code", found.code),
-            ("memory", f"{format_size(found.memory_bytes)}{asked}; mapped files do not count"),
-            ("recall", f"{found.recall:.4f}, measured on {sample}; target {found.target_recall}"),
-        ]
-    )
+def _search_text(found: "SearchStatus") -> Iterator[str]:
+    yield aligned(list(_search_lines(found)))
     if found.curve:
         yield "\n"
-        yield from table(_CURVE, found.curve, "")
+        yield from table(_curve_columns(found.curve[0]), found.curve, "")
 
 
-_CURVE: "tuple[Column[Point], ...]" = (
-    Column("recall", lambda point: f"{point.recall:.4f}", right=True),
-    Column("lists", lambda point: f"{point.nprobe:,}", right=True),
-    Column("shortlist", lambda point: f"{point.shortlist:,}", right=True),
-    Column("ms a query", lambda point: f"{point.ms:.2f}", right=True),
-)
+def _search_lines(found: "SearchStatus") -> Iterator[tuple[str, str]]:
+    yield "photos", f"{found.rows:,}"
+    yield "method", found.method or "exact"
+    if found.storage is not None:
+        yield "storage", found.storage
+    if found.memory_bytes is not None:
+        target = f", {format_size(found.target_memory_bytes)} asked for" if found.target_memory_bytes else ""
+        yield "memory", f"{format_size(found.memory_bytes)}{target}; mapped files do not count"
+    if found.recall is not None:
+        sample = f"the {found.k} nearest of {found.sample:,} photos"
+        yield "recall", f"{found.recall:.4f}, measured on {sample}; target {found.target_recall}"
+
+
+def _curve_columns(first: "OperatingPoint") -> "tuple[Column[OperatingPoint], ...]":
+    """Return the columns of a curve: recall, what the engine calls its parameters, and time."""
+
+    def parameter(name: str) -> "Column[OperatingPoint]":
+        return Column(name, lambda point: f"{point.parameters[name]:,}", right=True)
+
+    return (
+        Column("recall", lambda point: f"{point.recall:.4f}", right=True),
+        *(parameter(name) for name in first.parameters),
+        Column("ms a query", lambda point: f"{point.ms:.2f}", right=True),
+    )
 
 
 def verification(found: "Verification", remedy: "Callable[[Problem], str]") -> View:

@@ -90,11 +90,11 @@ def _search(
         return [[] for _ in queries]
     floor = -2.0 if question.min_score is None else question.min_score
     if question.hide_duplicates:
-        search = partial(store.neighbours.search, selection=selection)
+        search = partial(store.search.search, selection=selection)
         wanted = SearchLimits(k, selection.alive, floor)
         found = search_distinct(now.catalogue, store.vectors.read(selection.rows), search, queries, wanted)
     else:
-        scores, nearest = store.neighbours.search(queries, k, selection)
+        scores, nearest = store.search.search(queries, k, selection)
         lines = zip(scores.tolist(), nearest.tolist(), strict=True)
         found = [[RankedRow(*one) for one in zip(*line, strict=True) if one[1] >= 0] for line in lines]
     return [[one for one in ranked if one.score >= floor] for ranked in found]

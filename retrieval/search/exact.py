@@ -1,107 +1,131 @@
-"""Exact nearest neighbours by inner product: the judge of the IVF index, and the search of small sets.
+"""Exact nearest neighbours by inner product in NumPy: the judge of every other search, and an engine for small sets.
 
-Everything here is NumPy and holds about 100 MB at a time, whatever the number of vectors and queries.
+Everything here holds about 100 MB at a time, whatever the number of vectors and queries.
 """
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.records import Rows, Vectors
-from retrieval.search.vectors import HalfVectors
-
-Scores: TypeAlias = NDArray[np.float32]  # (m, k), descending; -inf where there are fewer than k
-Found: TypeAlias = tuple[Scores, Rows]  # the rows beside them, (m, k); -1 where there are fewer than k
+from retrieval.search.protocol import CHECK_SAMPLE, NO_ROWS, ScoredRows, Scores, SearchProblem, SearchStatus
+from retrieval.search.selection import Selection, row_mask
+from retrieval.search.targets import Targets
+from retrieval.search.vectors import HalfVectors, VectorSource
 
 BLOCK_FLOATS = 16 * 2**20  # 64 MB in single precision: what one block and its scores may take
 QUERIES_AT_ONCE = 1024
 SAME_SCORE = 1e-6  # a dot product of unit vectors in single precision is off by a few 1e-7
 
 
-def search(
-    vectors: HalfVectors | Vectors, queries: Vectors, k: int, *, rows: Rows | None = None, first_row: int = 0
-) -> Found:
-    """The k vectors of highest inner product with each query, best first, ties by the lower row.
+class ExactSearch:
+    """A VectorSearch that compares every query with every selected row; it stores nothing and misses nothing."""
 
-    `vectors` is (n, d) in half or single precision, `queries` (m, d). The vectors are numbered from
-    `first_row`; `rows` restricts the search to some of these numbers. Products are formed in single
-    precision. Scores that are not finite, as damaged vectors give, count as not found.
+    def __init__(self, vectors: VectorSource, targets: Targets | None = None) -> None:
+        self._vectors = vectors
+        self._targets = targets or Targets()
+
+    def search(self, queries: Vectors, k: int, selection: Selection) -> ScoredRows:
+        """Find the k nearest selected rows to each of (m, d) queries; see VectorSearch."""
+        rows = selection.within(0, selection.rows)
+        return search(self._vectors.read(selection.rows), queries, k, rows=rows)
+
+    def neighbours(self, rows: Rows, k: int, selection: Selection) -> Iterator[tuple[Rows, ScoredRows]]:
+        """Find the k nearest selected rows to each of many rows, the row itself left out; see VectorSearch."""
+        vectors = self._vectors.read(selection.rows)
+        for start in range(0, len(rows), QUERIES_AT_ONCE):
+            some = rows[start : start + QUERIES_AT_ONCE]
+            yield some, without_own(self.search(vectors[some].astype(np.float32), k + 1, selection), some, k)
+
+    def cluster_order(self, rows: Rows, selection: Selection) -> Rows:
+        """Return the rows as they come: every search reads all vectors."""
+        return rows
+
+    def refresh(self, rows: int, dead: Rows = NO_ROWS) -> SearchStatus:
+        """Do nothing: there is no index."""
+        return self.status(rows)
+
+    def rebuild(self, rows: int, dead: Rows = NO_ROWS, targets: Targets | None = None) -> SearchStatus:
+        """Remember the targets; exact search reaches any recall and holds no memory."""
+        self._targets = targets or self._targets
+        return self.status(rows)
+
+    def targets(self) -> Targets:
+        """Return the targets that were last given."""
+        return self._targets
+
+    def status(self, rows: int) -> SearchStatus:
+        """Return the status of an index that has no rows in it."""
+        return SearchStatus(tail=rows)
+
+    def check(
+        self, rows: int, dead: Rows = NO_ROWS, *, sample: int = CHECK_SAMPLE, seed: int | None = None
+    ) -> list[SearchProblem]:
+        """Find nothing wrong: there is no index."""
+        return []
+
+
+def search(
+    vectors: HalfVectors | Vectors,
+    queries: Vectors,
+    k: int,
+    *,
+    rows: Rows | None = None,
+    block_floats: int = BLOCK_FLOATS,
+    queries_at_once: int = QUERIES_AT_ONCE,
+) -> ScoredRows:
+    """Find the k vectors of highest inner product with each query, best first, equal scores by the lower row.
+
+    `vectors` is (n, d) in half or single precision, `queries` (m, d); `rows` restricts the search to some of the n.
+    Products are formed in single precision, for `queries_at_once` queries and about `block_floats` numbers at a time.
+    Scores that are not finite, as damaged vectors give, count as not found. Returns scores (m, k), with -inf, and rows
+    (m, k), with -1 where fewer are found.
     """
-    found = nothing(len(queries), k)
-    chosen = None if rows is None else distinct(rows - first_row, len(vectors))
-    for start in range(0, len(queries), QUERIES_AT_ONCE):
-        some = slice(start, start + QUERIES_AT_ONCE)
-        best_scores, best_rows = _search_some(vectors, queries[some], k, chosen)
+    found = none_found(len(queries), k)
+    chosen = None if rows is None else np.flatnonzero(row_mask(rows, len(vectors)))
+    for start in range(0, len(queries), queries_at_once):
+        some = slice(start, start + queries_at_once)
+        best_scores, best_rows = _search_some(vectors, queries[some], k, chosen, block_floats)
         found[0][some] = best_scores
-        found[1][some] = np.where(best_rows < 0, -1, best_rows + first_row)
+        found[1][some] = best_rows
     return found
 
 
-def merge(a: Found, b: Found, k: int) -> Found:
-    """The k best of two answers to the same queries over different rows, ties by the lower row."""
+def merge(a: ScoredRows, b: ScoredRows, k: int) -> ScoredRows:
+    """Return the k best of two answers to the same queries over different rows, equal scores by the lower row."""
     scores = np.concatenate([a[0], b[0]], axis=1)
     rows = np.concatenate([a[1], b[1]], axis=1)
-    return ordered((scores, rows), k)
+    return top_k((scores, rows), k)
 
 
-def ordered(found: Found, k: int) -> Found:
-    """An answer in order, best first and ties by the lower row, cut or padded to k."""
+def top_k(found: ScoredRows, k: int) -> ScoredRows:
+    """Sort an answer, best first and equal scores by the lower row, and cut or pad it to k."""
     scores, rows = found
     order = np.lexsort((rows, -scores))[:, :k]
-    result = nothing(len(scores), k)
+    result = none_found(len(scores), k)
     result[0][:, : order.shape[1]] = np.take_along_axis(scores, order, axis=1)
     result[1][:, : order.shape[1]] = np.take_along_axis(rows, order, axis=1)
     return result
 
 
-def nothing(m: int, k: int) -> Found:
-    """The answer to m queries where there is nothing to find."""
+def none_found(m: int, k: int) -> ScoredRows:
+    """Return the answer to m queries that find nothing."""
     return np.full((m, k), -np.inf, dtype=np.float32), np.full((m, k), -1, dtype=np.int64)
 
 
-def distinct(rows: Rows, n: int) -> Rows:
-    """Row numbers from 0 to n - 1 in order, each once: like np.unique, but in milliseconds for millions."""
-    mask = np.zeros(n, dtype=bool)
-    mask[rows[(rows >= 0) & (rows < n)]] = True
-    return np.flatnonzero(mask)
+def without_own(found: ScoredRows, own: Rows, k: int) -> ScoredRows:
+    """Take each of the (m,) rows `own` out of its own answer, (m, k + 1), and cut the answers to k."""
+    scores, rows = found
+    same = rows == own[:, None]
+    return top_k((np.where(same, np.float32(-np.inf), scores), np.where(same, -1, rows)), k)
 
 
-def recall(found: Rows, exact: Found, vectors: HalfVectors | Vectors, queries: Vectors) -> NDArray[np.float64]:
-    """Share of the exact neighbours that another search found, for each query: (m,), 0 to 1.
-
-    Only the row numbers of the other search are believed, and each of them once. Its scores are computed
-    again from `vectors`, and a row counts if it is as good as the last exact neighbour: among ties any
-    will do. (The rule of ann-benchmarks.) A query that has no exact neighbour at all has recall 1.
-    """
-    wanted = np.count_nonzero(exact[1] >= 0, axis=1)
-    last = np.take_along_axis(exact[0], np.maximum(wanted - 1, 0)[:, None], axis=1)
-    rows = np.sort(found, axis=1)
-    counts = rows >= 0
-    counts[:, 1:] &= rows[:, 1:] != rows[:, :-1]
-    counts &= _scores(vectors, queries, np.maximum(rows, 0)) >= last - SAME_SCORE
-    hits = np.minimum(np.count_nonzero(counts, axis=1), wanted)
-    return np.where(wanted > 0, hits / np.maximum(wanted, 1), 1.0)
-
-
-def _scores(vectors: HalfVectors | Vectors, queries: Vectors, rows: Rows) -> NDArray[np.float64]:
-    """Inner product of each query with its own rows, (m, k), in double precision."""
-    scores = np.full(rows.shape, -np.inf)
-    if not len(vectors):
-        return scores
-    at_once = max(1, BLOCK_FLOATS // (2 * rows.shape[1] * vectors.shape[1]))
-    for start in range(0, len(queries), at_once):
-        some = slice(start, start + at_once)
-        near = vectors[rows[some]].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            scores[some] = (near @ queries[some, :, None].astype(np.float64))[:, :, 0]
-    return scores
-
-
-def _search_some(vectors: HalfVectors | Vectors, queries: Vectors, k: int, chosen: Rows | None) -> Found:
-    best = nothing(len(queries), k)
-    block_rows = max(1, BLOCK_FLOATS // (vectors.shape[1] + 2 * len(queries)))  # scores, and a copy to select
+def _search_some(
+    vectors: HalfVectors | Vectors, queries: Vectors, k: int, chosen: Rows | None, block_floats: int
+) -> ScoredRows:
+    best = none_found(len(queries), k)
+    block_rows = max(1, block_floats // (vectors.shape[1] + 2 * len(queries)))  # scores, and a copy to select
     for numbers, block in _blocks(vectors, chosen, block_rows):
         with np.errstate(invalid="ignore"):
             scores = queries @ block.T

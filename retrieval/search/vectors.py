@@ -11,21 +11,57 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.durable import naming, sync_folder
-from retrieval.errors import IndexFormatError
+from retrieval.errors import IndexFormatError, Remedy
 from retrieval.records import Vectors
 
 HALF = np.dtype("<f2")  # the file's element, whatever the byte order of the machine
 
-# The next step, which ends the message of each file that cannot be used: after "; ".
-REPAIR = "run `retrieval verify --repair`"
-DERIVED = f"it is derived from the vectors: {REPAIR}"
-
 HalfVectors = NDArray[np.float16]  # (n, d), unit length up to half precision
+
+
+class VectorSource(Protocol):
+    """Rows of vectors that can be searched."""
+
+    @property
+    def dimension(self) -> int:
+        """Numbers a row."""
+        ...
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        ...
+
+    def read(self, rows: int) -> HalfVectors:
+        """Return the first `rows` rows, (rows, d); raise IndexFormatError if there are fewer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VectorArray:
+    """Vectors in memory, (n, d), as a source to search."""
+
+    vectors: HalfVectors
+
+    @property
+    def dimension(self) -> int:
+        """Numbers a row."""
+        return int(self.vectors.shape[1])
+
+    def count(self) -> int:
+        """Return n."""
+        return len(self.vectors)
+
+    def read(self, rows: int) -> HalfVectors:
+        """Return the first `rows` rows, (rows, d); raise IndexFormatError if there are fewer."""
+        if rows > len(self.vectors):
+            raise IndexFormatError(f"there are {len(self.vectors)} vectors, not {rows}")
+        return self.vectors[:rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +72,11 @@ class VectorFile:
     dimension: int
 
     def count(self) -> int:
-        """Whole rows in the file, committed or not; 0 where there is no file."""
+        """Return the number of whole rows in the file, committed or not; 0 where there is no file."""
         return self._size() // self._row_bytes
 
     def has_partial_row(self) -> bool:
-        """Whether the file ends inside a row: the last write of a killed run."""
+        """Tell whether the file ends inside a row: the last write of a killed run."""
         return self._size() % self._row_bytes != 0
 
     def append(self, vectors: Vectors, at_row: int) -> None:
@@ -72,7 +108,7 @@ class VectorFile:
             os.fsync(file.fileno())
 
     def read(self, rows: int) -> HalfVectors:
-        """The first `rows` rows, (rows, d), read-only and mapped: memory is used only for what is touched.
+        """Return the first `rows` rows, (rows, d), read-only and mapped: memory is used only for what is touched.
 
         The map stays valid while a writer appends. Raises IndexFormatError if the file has fewer rows.
         """
@@ -102,7 +138,9 @@ class VectorFile:
     def _require(self, rows: int) -> None:
         held = self.count()
         if held < rows:
-            raise IndexFormatError(f"{self.path} holds {held} of the {rows} vectors that the catalogue knows; {REPAIR}")
+            raise IndexFormatError(
+                f"{self.path} holds {held} of the {rows} vectors that the catalogue knows", Remedy.REPAIR
+            )
 
     @contextmanager
     def _opened(self) -> Iterator[FileIO]:
@@ -117,7 +155,7 @@ class VectorFile:
 
 
 def _write(file: FileIO, data: memoryview) -> None:
-    """All of `data`: a raw write may stop early, and says why only when it is asked to go on."""
+    """Write all of `data`: a raw write may stop early, and gives the reason only when called again."""
     while data:
         data = data[file.write(data) :]
 

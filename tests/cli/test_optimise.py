@@ -52,34 +52,34 @@ def test_what_is_no_size(place, text):
     assert (done.exit_code, "512MB" in done.stderr) == (2, True)
 
 
-def test_wishes_are_shown_and_kept(place, model):
+def test_targets_are_shown_and_kept(place, model):
     archive(place / "archive", 40)
     assert call("index", "archive", "--model", model).exit_code == 0
-    assert (search()["target_recall"], search()["wished_memory"]) == (0.99, None)
+    assert (search()["target_recall"], search()["target_memory_bytes"]) == (0.99, None)
     done = call("optimise", "--recall", 0.999, "--memory", "64MB")
     assert done.exit_code == 0, done.stderr
     assert "target 0.999" in done.stdout
     assert "64 MB asked for" in done.stdout
     assert "shortlist  ms a query" in done.stdout
-    assert (search()["target_recall"], search()["wished_memory"]) == (0.999, 64_000_000)
+    assert (search()["target_recall"], search()["target_memory_bytes"]) == (0.999, 64_000_000)
     assert search()["curve"]
     assert "target 0.999" in call("status").stdout
     archive(place / "archive", 80, first_seed=100)  # so many more that lists are made anew
     assert call("index").exit_code == 0
-    assert (search()["target_recall"], search()["wished_memory"]) == (0.999, 64_000_000)
+    assert (search()["target_recall"], search()["target_memory_bytes"]) == (0.999, 64_000_000)
     measured = json.loads(call("optimise", "--recall", 0.9, "--format", "json").stdout)["search"]
-    assert (measured["target_recall"], measured["wished_memory"]) == (0.9, 64_000_000)
+    assert (measured["target_recall"], measured["target_memory_bytes"]) == (0.9, 64_000_000)
     assert call("verify").exit_code == 0
 
 
 def test_memory_can_be_asked_for_while_indexing(place, model):
     archive(place / "archive", 40)
     assert call("index", "archive", "--model", model, "--memory", "1GiB").exit_code == 0
-    assert search()["wished_memory"] == 2**30
+    assert search()["target_memory_bytes"] == 2**30
     assert call("index").exit_code == 0
-    assert search()["wished_memory"] == 2**30
+    assert search()["target_memory_bytes"] == 2**30
     assert call("index", "--memory", "2GiB").exit_code == 0
-    assert search()["wished_memory"] == 2**31
+    assert search()["target_memory_bytes"] == 2**31
 
 
 def test_what_cannot_be(place, model):

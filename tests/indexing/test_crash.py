@@ -24,7 +24,7 @@ KILLS = 25
 def processes():
     """Processes that start with everything imported, so that a kill hits the work and not the imports."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["retrieval.index", "retrieval.engines.torch.engine", "retrieval.search.ivf"])
+    context.set_forkserver_preload(["retrieval.index", "retrieval.engines.torch.engine", "retrieval.search.ivf.index"])
     return context
 
 

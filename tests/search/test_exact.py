@@ -10,6 +10,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from retrieval.search import exact
+from retrieval.search.protocol import ScoredRows
+from retrieval.search.recall import recall_at_k
 from retrieval.search.vectors import HalfVectors
 
 # Small whole numbers: every product is exact in single precision, so that ties are ties in any order of summing.
@@ -20,8 +22,8 @@ def matrices(rows: st.SearchStrategy[int], d: int) -> st.SearchStrategy[NDArray[
     return rows.flatmap(lambda n: arrays.arrays(np.dtype("<f2"), (n, d), elements=WHOLE))
 
 
-def plainly(vectors: HalfVectors, queries: NDArray[np.float32], k: int, rows: list[int]) -> exact.Found:
-    found = exact.nothing(len(queries), k)
+def plainly(vectors: HalfVectors, queries: NDArray[np.float32], k: int, rows: list[int]) -> ScoredRows:
+    found = exact.none_found(len(queries), k)
     for line, query in enumerate(queries):
         ranked = sorted((-float(vectors[row].astype(np.float32) @ query), row) for row in rows)[:k]
         for rank, (score, row) in enumerate(ranked):
@@ -29,7 +31,7 @@ def plainly(vectors: HalfVectors, queries: NDArray[np.float32], k: int, rows: li
     return found
 
 
-def assert_same(found: exact.Found, expected: exact.Found) -> None:
+def assert_same(found: ScoredRows, expected: ScoredRows) -> None:
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
     assert (found[0].dtype, found[1].dtype) == (np.float32, np.int64)
@@ -40,7 +42,6 @@ def assert_same(found: exact.Found, expected: exact.Found) -> None:
     vectors=matrices(st.integers(0, 40), 3),
     queries=matrices(st.integers(0, 5), 3),
     k=st.integers(1, 50),
-    first_row=st.integers(0, 1000),
     block=st.integers(1, 200),
     data=st.data(),
 )
@@ -48,7 +49,6 @@ def test_equals_sorting_everything(
     vectors: HalfVectors,
     queries: HalfVectors,
     k: int,
-    first_row: int,
     block: int,
     data: st.DataObject,
 ) -> None:
@@ -56,14 +56,11 @@ def test_equals_sorting_everything(
     chosen = data.draw(
         st.none() | st.lists(st.sampled_from(range(len(vectors))), max_size=40) if len(vectors) else st.none()
     )
-    rows = None if chosen is None else np.array(chosen, dtype=np.int64) + first_row
+    rows = None if chosen is None else np.array(chosen, dtype=np.int64)
     numbers = sorted(set(range(len(vectors)) if chosen is None else chosen))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "BLOCK_FLOATS", block)
-        patch.setattr(exact, "QUERIES_AT_ONCE", 2)
-        found = exact.search(vectors, queries.astype(np.float32), k, rows=rows, first_row=first_row)
-    scores, positions = plainly(vectors, queries.astype(np.float32), k, numbers)
-    assert_same(found, (scores, np.where(positions < 0, -1, positions + first_row)))
+    asked = queries.astype(np.float32)
+    found = exact.search(vectors, asked, k, rows=rows, block_floats=block, queries_at_once=2)
+    assert_same(found, plainly(vectors, asked, k, numbers))
 
 
 @settings(max_examples=100, deadline=None)
@@ -78,15 +75,15 @@ def test_merging_the_parts_equals_searching_the_whole(
 ) -> None:
     asked = queries.astype(np.float32)
     left = exact.search(vectors[:cut], asked, ks[0])
-    right = exact.search(vectors[cut:], asked, ks[1], first_row=len(vectors[:cut]))
+    right = exact.search(vectors, asked, ks[1], rows=np.arange(min(cut, len(vectors)), len(vectors)))
     k = min(ks)
     assert_same(exact.merge(left, right, k), exact.search(vectors, asked, k))
     assert_same(exact.merge(right, left, k), exact.search(vectors, asked, k))
 
 
 def test_merging_pads_what_both_lack() -> None:
-    merged = exact.merge(exact.nothing(2, 1), exact.nothing(2, 0), 3)
-    assert_same(merged, exact.nothing(2, 3))
+    merged = exact.merge(exact.none_found(2, 1), exact.none_found(2, 0), 3)
+    assert_same(merged, exact.none_found(2, 3))
 
 
 def test_damaged_vectors_are_never_found() -> None:
@@ -123,7 +120,7 @@ class TestRecall:
 
     def recall(self, *found: int, k: int = 3) -> float:
         truth = exact.search(self.vectors, self.query, k)
-        return float(exact.recall(np.array([found]), truth, self.vectors, self.query)[0])
+        return float(recall_at_k(np.array([found]), truth, self.vectors, self.query)[0])
 
     def test_counts_what_was_found(self) -> None:
         assert self.recall(0, 1, 2) == 1
@@ -144,4 +141,4 @@ class TestRecall:
     def test_where_there_is_nothing_nothing_is_missed(self) -> None:
         empty = np.empty((0, 2), dtype="<f2")
         truth = exact.search(empty, self.query, 2)
-        assert exact.recall(truth[1], truth, empty, self.query).tolist() == [1.0]
+        assert recall_at_k(truth[1], truth, empty, self.query).tolist() == [1.0]

@@ -51,7 +51,7 @@ def test_an_absent_file_has_no_rows(file: VectorFile) -> None:
     assert not file.has_partial_row()
     assert file.read(0).shape == (0, D)
     file.truncate(0)
-    with pytest.raises(IndexFormatError, match=r"vectors\.f16 holds 0 of the 3 vectors .*verify --repair"):
+    with pytest.raises(IndexFormatError, match=r"vectors\.f16 holds 0 of the 3 vectors .*: repair the index"):
         file.read(3)
 
 

@@ -26,6 +26,7 @@ from retrieval.embed.embedder import available_cores
 from retrieval.manifest import has_manifest
 from retrieval.records import Vectors
 from retrieval.search import exact
+from retrieval.search.protocol import ScoredRows
 from retrieval.store import VECTORS_NAME
 
 SPECIES = 735  # that the catalogue's rows may have
@@ -48,7 +49,7 @@ class Bench:
         return self.made.queries(self.batch)[0]
 
     @cached_property
-    def truth(self) -> exact.Found:
+    def truth(self) -> ScoredRows:
         """The exact neighbours of the queries, kept for later runs."""
         kept = self.work / f"{self.stem}.truth-{self.batch}-{self.k}.npz"
         if not kept.exists():

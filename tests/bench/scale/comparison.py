@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from retrieval.search import exact
+from retrieval.search.recall import recall_at_k
 from retrieval.store import CATALOGUE_NAME, HEAD_NAME, VECTORS_NAME
 from scale.bench import Bench, Build, Served, built, environment, megabytes, say, table
 from scale.ours import Ours
@@ -163,7 +163,7 @@ def _recall(bench: Bench, engine: Served, scratch: Path) -> float:
     """The mean share of the exact neighbours of the whole batch that the engine finds."""
     found = scratch / "found.npy"
     engine.ask("batch", queries=str(scratch / "batch.npy"), k=bench.k, found=str(found))
-    return float(exact.recall(np.load(found), bench.truth, bench.made.vectors, bench.queries).mean())
+    return float(recall_at_k(np.load(found), bench.truth, bench.made.vectors, bench.queries).mean())
 
 
 def _time(bench: Bench, setting: Setting, scratch: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
+from retrieval.search.recall import recall_at_k
 from scale.bench import Bench, one_by_one, table, timed
 from scale.ours import Ours
 
@@ -55,7 +56,7 @@ def _line(bench: Bench, ours: Ours, how: str, where: str, chosen: Rows, queries:
     truth = exact.search(vectors, queries, bench.k, rows=chosen)
     selecting = statistics.median(timed(partial(ours.select, chosen)) for _ in range(3))
     selection = ours.select(chosen)
-    recalls = exact.recall(ours.search(queries, bench.k, selection)[1], truth, vectors, queries)
+    recalls = recall_at_k(ours.search(queries, bench.k, selection)[1], truth, vectors, queries)
     batch_s = timed(partial(ours.search, queries, bench.k, selection))
     single_ms = one_by_one(lambda query: ours.search(query, bench.k, selection), queries)
     exact_ms = one_by_one(lambda query: exact.search(vectors, query, bench.k, rows=chosen), queries, EXACT_LIMIT_S)

@@ -9,7 +9,7 @@ import numpy as np
 
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
-from retrieval.search.wishes import TARGET_RECALL
+from retrieval.search.targets import RECALL
 from scale.ours import Ours
 from scale.rival_engines import warm_faiss
 from scale.serving import BLOCK_ROWS, Engine, Job, serve
@@ -22,7 +22,7 @@ class OurIndex:
         warm_faiss()
 
     def build(self, job: Job) -> None:
-        Ours(job.folder, job.dimension, job.rows).build(TARGET_RECALL)
+        Ours(job.folder, job.dimension, job.rows).build(RECALL)
 
     def open(self, job: Job) -> None:
         self._ours = Ours(job.folder, job.dimension, job.rows)

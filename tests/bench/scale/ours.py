@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.records import Rows, Vectors
-from retrieval.search import exact
-from retrieval.search.neighbours import IVF_NAME, Neighbours
+from retrieval.search.ivf import tuning
+from retrieval.search.ivf.settings import DEFAULTS
+from retrieval.search.ivf.storage import IvfFile
+from retrieval.search.protocol import ScoredRows
+from retrieval.search.registry import search_in_folder
 from retrieval.search.selection import Selection
+from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors, VectorFile
-from retrieval.search.wishes import Wishes
 from retrieval.store import VECTORS_NAME
 
 NONE = np.empty(0, dtype=np.int64)
@@ -20,9 +23,9 @@ class Ours:
     """The first `rows` rows of a folder's vectors, none of them dead."""
 
     def __init__(self, folder: Path, dimension: int, rows: int) -> None:
-        self._path = folder / IVF_NAME
+        self._folder = folder
         self._file = VectorFile(folder / VECTORS_NAME, dimension)
-        self._neighbours = Neighbours(folder, self._file)
+        self._search = search_in_folder(folder, self._file)
         self._rows = rows
 
     @property
@@ -31,38 +34,38 @@ class Ours:
         return self._file.read(self._rows)
 
     def build(self, target_recall: float) -> None:
-        """Make the index anew."""
-        self._neighbours.rebuild(self._rows, wishes=Wishes(target_recall))
+        """Rebuild the index."""
+        self._search.rebuild(self._rows, targets=Targets(target_recall))
 
     def aim(self, target_recall: float) -> None:
-        """Have the index searched with another recall in mind: measured anew, not made anew."""
-        if self._neighbours.wishes().target_recall == target_recall:
+        """Have the index searched with another recall in mind: measured again, not rebuilt."""
+        if self._search.targets().recall == target_recall:
             return
-        from retrieval.search.ivf import IvfIndex
-
-        ivf = IvfIndex.load(self._path, self._file.dimension, to_add=True)
-        ivf.measure(self.vectors, Wishes(target_recall))
-        ivf.save(self._path)
+        file = IvfFile(self._folder, self._file.dimension, DEFAULTS)
+        ivf = file.load(to_add=True)
+        assert ivf is not None
+        tuning.tune(ivf, self.vectors, Targets(target_recall))
+        file.save(ivf)
 
     def select(self, chosen: Rows | None = None) -> Selection:
         """Restrict searches to some rows; made once, used for many of them."""
-        return self._neighbours.select(rows=self._rows, dead=NONE, chosen=chosen)
+        return Selection.of(self._rows, NONE, chosen)
 
-    def search(self, queries: Vectors, k: int, selection: Selection) -> exact.Found:
+    def search(self, queries: Vectors, k: int, selection: Selection) -> ScoredRows:
         """The k nearest of the selected rows."""
-        return self._neighbours.search(queries, k, selection)
+        return self._search.search(queries, k, selection)
 
     def of_all(self, k: int) -> Iterator[tuple[Rows, Rows]]:
         """The k nearest of every row, itself left out: some of the rows, and what was found for them, (m, k)."""
-        for some, found in self._neighbours.of_rows(np.arange(self._rows), k, self.select()):
+        for some, found in self._search.neighbours(np.arange(self._rows), k, self.select()):
             yield some, found[1]
 
     def settings(self) -> str:
         """What the product chose, in words."""
-        status = self._neighbours.status(self._rows)
-        if not status.lists:
+        status = self._search.status(self._rows)
+        if not status.rows:
             return "exact search"
         return (
-            f"{status.code}; nprobe {status.nprobe} of {status.lists} lists, shortlist {status.shortlist}; "
+            f"{status.storage}; {status.method}; "
             f"recall {status.recall:.4f} by its own measurement, for {status.target_recall}"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.search import exact
+from retrieval.search.recall import recall_at_k
 from scale.bench import Bench, megabytes, own_process, say, table
 from scale.memory import Peak, mapped_bytes
 from scale.ours import Ours
@@ -84,9 +85,8 @@ def _recall(ours: Ours, sample: np.ndarray, found: np.ndarray, k: int) -> float:
     vectors = ours.vectors
     queries = vectors[sample].astype(np.float32)
     scores, rows = exact.search(vectors, queries, k + 1)
-    own = rows == sample[:, None]
-    truth = exact.ordered((np.where(own, -np.inf, scores), np.where(own, -1, rows)), k)
-    return float(exact.recall(found, truth, vectors, queries).mean())
+    truth = exact.without_own((scores, rows), sample, k)
+    return float(recall_at_k(found, truth, vectors, queries).mean())
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ from photos import archive
 from textures import EDITS, saved, textured
 
 from retrieval import Index
-from retrieval.dedupe.alike import propose
-from retrieval.dedupe.alike.propose import MIN_SKETCH, Proposer
+from retrieval.dedupe.alike.propose import MIN_SKETCH, ProposalSettings, Proposer
 from retrieval.dedupe.alike.sketch import DIMENSION, RULES
 from retrieval.store import Store
 
@@ -62,7 +61,7 @@ def test_cosines_are_those_of_the_embeddings(index, store, tmp_path):
         assert len(expected) > 0
 
 
-def test_a_copy_is_proposed_though_its_embedding_is_far(index, store, tmp_path, monkeypatch):
+def test_a_copy_is_proposed_though_its_embedding_is_far(index, store, tmp_path):
     names = ["grey", "mirrored", "rotated", "recompressed", "half", "crop 10 %", "warmer", "watermarked"]
     for seed, name in enumerate(names):
         picture = textured(seed, (160, 120))
@@ -70,42 +69,36 @@ def test_a_copy_is_proposed_though_its_embedding_is_far(index, store, tmp_path, 
         saved(EDITS[name](picture), tmp_path / "archive" / f"{name}.jpg", quality=92)
     index.add(tmp_path / "archive")
     index.duplicates()
-    monkeypatch.setattr(propose, "BY_EMBEDDING", 0)  # as though all others were nearer
-    monkeypatch.setattr(propose, "BY_SKETCH", 2)
-    found = proposals(Proposer(store))
+    found = proposals(Proposer(store, ProposalSettings(by_embedding=0, by_sketch=2)))
     for name in names:
         original, edit = content_of(store, f"{name} of.jpg"), content_of(store, f"{name}.jpg")
         assert edit in found[original] or original in found[edit], name
 
 
-def test_the_nearest_embeddings_are_proposed(index, store, tmp_path, monkeypatch):
+def test_the_nearest_embeddings_are_proposed(index, store, tmp_path):
     """Where sketches say nothing against it."""
     index.add(archive(tmp_path / "archive", 40))
     with_sketches(store, np.zeros((40, DIMENSION), np.int8))
-    monkeypatch.setattr(propose, "BY_SKETCH", 0)
-    monkeypatch.setattr(propose, "BY_EMBEDDING", 5)
-    monkeypatch.setattr(propose, "_MAX_HASH_DISTANCE", -1)
     contents, rows = store.catalogue.contents.live()
     vectors = store.vectors.read(40)[rows].astype(np.float32)
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -2)
-    found = proposals(Proposer(store))
+    found = proposals(Proposer(store, ProposalSettings(by_sketch=0, by_embedding=5, max_hash_distance=-1)))
     for number, content in enumerate(contents.tolist()):
         nearest = set(contents[np.argsort(-cosines[number])[:5]].tolist())
         assert len(found[content] & nearest) >= 4  # the same up to ties
         assert len(found[content]) in (5, 6)
 
 
-def test_sketches_that_are_nothing_alike_rule_a_pair_out(index, store, tmp_path, monkeypatch):
+def test_sketches_that_are_nothing_alike_rule_a_pair_out(index, store, tmp_path):
     index.add(archive(tmp_path / "archive", 12))
-    monkeypatch.setattr(propose, "_MAX_HASH_DISTANCE", -1)
     sketches = random_sketches(12)
     sketches[1] = np.clip(sketches[0].astype(int) // 2 + sketches[1] // 2, -127, 127)  # the first two are alike
     sketches[2] = 0  # a picture without points
     with_sketches(store, sketches)
     unit = sketches / np.maximum(np.linalg.norm(sketches.astype(float), axis=1, keepdims=True), 1)
     alike = unit @ unit.T
-    proposer = Proposer(store)
+    proposer = Proposer(store, ProposalSettings(max_hash_distance=-1))
     contents, found = proposer.contents.tolist(), proposals(proposer)
     assert contents[1] in found[contents[0]]
     assert any(contents[2] in some for some in found.values())  # nothing can be said against it
@@ -115,19 +108,17 @@ def test_sketches_that_are_nothing_alike_rule_a_pair_out(index, store, tmp_path,
                 assert other not in found[one]
 
 
-def test_hashes_that_differ_in_few_bits_are_proposed(index, store, tmp_path, monkeypatch):
+def test_hashes_that_differ_in_few_bits_are_proposed(index, store, tmp_path):
     """Whatever sketches and embeddings say: pictures without points have nothing else."""
     index.add(archive(tmp_path / "archive", 12))
     with_sketches(store, random_sketches(12))
-    monkeypatch.setattr(propose, "BY_SKETCH", 0)
-    monkeypatch.setattr(propose, "BY_EMBEDDING", 0)
     contents = store.catalogue.contents.live()[0].tolist()
     previews = store.catalogue.previews.of(contents)
     base = int.from_bytes(previews[contents[0]].hash)
     changed = {contents[1]: base ^ 0b111, contents[2]: base ^ (0xF << 30), contents[3]: base ^ 0xFFFF}
     for content, value in changed.items():
         store.catalogue.previews.add({content: replace(previews[content], hash=value.to_bytes(8))})
-    found = proposals(Proposer(store))
+    found = proposals(Proposer(store, ProposalSettings(by_sketch=0, by_embedding=0)))
     assert {contents[1], contents[2]} <= found[contents[0]]
     assert contents[3] not in found[contents[0]]
     assert contents[0] in found[contents[1]]
@@ -154,14 +145,12 @@ def test_the_order_has_every_content_once(index, store, tmp_path):
     assert len(proposer.order(some[:0])) == 0
 
 
-def test_many_sketches_are_searched_by_an_index_of_their_own(index, store, tmp_path, monkeypatch):
+def test_many_sketches_are_searched_by_an_index_of_their_own(index, store, tmp_path):
     index.add(archive(tmp_path / "archive", 80))
     sketches = random_sketches(80)
     sketches[1::2] = sketches[::2]  # two of each
     with_sketches(store, sketches)
-    monkeypatch.setattr(propose, "BY_EMBEDDING", 0)
-    monkeypatch.setattr(propose, "_EXACT_SKETCHES", 40)
-    proposer = Proposer(store)
+    proposer = Proposer(store, ProposalSettings(by_embedding=0, exact_sketches=40))
     contents, found = proposer.contents.tolist(), proposals(proposer)
     pairs = zip(contents[::2], contents[1::2], strict=True)
     assert np.mean([one in found[other] or other in found[one] for one, other in pairs]) >= 0.95

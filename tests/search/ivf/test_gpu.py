@@ -7,14 +7,20 @@ import faiss
 import numpy as np
 import pytest
 
-from retrieval.search import exact, gpu, neighbours
-from retrieval.search.ivf import GPU_BATCH, IvfIndex
-from retrieval.search.ivf_check import contents
-from retrieval.search.neighbours import Neighbours
+from retrieval.search import exact
+from retrieval.search.ivf import gpu, tuning
+from retrieval.search.ivf.check import contents
+from retrieval.search.ivf.index import IvfIndex
+from retrieval.search.ivf.search import IvfSearch
+from retrieval.search.ivf.settings import DEFAULTS, IvfSettings
+from retrieval.search.ivf.storage import IvfFile
 from retrieval.search.selection import Selection
+from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors, VectorFile
 
 D = 16
+GPU_BATCH = DEFAULTS.gpu_queries
+SETTINGS = IvfSettings(gpu_rows=100)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +44,12 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[faiss.Index]:
     return made
 
 
+def build(vectors: HalfVectors) -> IvfIndex:
+    built = IvfIndex.build(vectors)
+    tuning.tune(built, vectors, Targets())
+    return built
+
+
 def assert_finds_itself(built: IvfIndex, vectors: HalfVectors) -> None:
     queries = vectors[:GPU_BATCH].astype(np.float32)
     assert built.search(vectors, queries, 3)[1][:, 0].tolist() == list(range(GPU_BATCH))
@@ -47,7 +59,7 @@ def test_without_a_gpu_nothing_is_copied(
     vectors: HalfVectors, copies: list[faiss.Index], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
-    assert_finds_itself(IvfIndex.build(vectors), vectors)
+    assert_finds_itself(build(vectors), vectors)
     assert copies == []
 
 
@@ -56,17 +68,17 @@ def test_without_a_gpu_nothing_is_copied(
 def test_a_gpu_that_refuses_is_done_without(vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch) -> None:
     """FAISS itself refuses here: it is told of a GPU that is not there."""
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
-    built = IvfIndex.build(vectors)
-    assert contents(built, vectors, np.arange(3000)) == []
+    built = build(vectors)
+    assert list(contents(built, vectors, np.arange(3000))) == []
     assert_finds_itself(built, vectors)
 
 
 def test_training_assigning_and_large_searches_use_the_copy(vectors: HalfVectors, copies: list[faiss.Index]) -> None:
-    built = IvfIndex.build(vectors)
+    built = build(vectors)
     kinds = [type(copy) for copy in copies]
     assert kinds == [faiss.IndexFlatIP, faiss.IndexFlatIP, faiss.IndexIVFScalarQuantizer]
     assert copies[0].ntotal == copies[1].ntotal == built.lists
-    assert contents(built, vectors, np.arange(3000)) == []
+    assert list(contents(built, vectors, np.arange(3000))) == []
     assert_finds_itself(built, vectors)
     assert len(copies) == 3  # the one that measuring made
     built.add(vectors[:500], 3000)
@@ -75,14 +87,13 @@ def test_training_assigning_and_large_searches_use_the_copy(vectors: HalfVectors
 
 
 def test_small_masked_and_wide_searches_stay_on_the_cpu(vectors: HalfVectors, copies: list[faiss.Index]) -> None:
-    built = IvfIndex.build(vectors[:900])
+    built = build(vectors[:900])
     copies.clear()
     built.add(vectors[900:], 900)
     copies.clear()
     queries = vectors[:GPU_BATCH].astype(np.float32)
-    without_one = np.arange(3000) != 5
     built.search(vectors, queries[1:], 3)
-    built.search(vectors, queries, 3, built.subset(without_one))
+    built.search(vectors, queries, 3, built.subset(Selection.of(3000, np.array([5]))))
     built.search(vectors, queries, gpu.LIMIT + 1)
     assert copies == []
 
@@ -103,10 +114,10 @@ def test_an_error_midway_falls_back_for_good(
         made.append(Failing())
         return made[-1]
 
-    built = IvfIndex.build(vectors)
+    built = build(vectors)
     monkeypatch.setattr(faiss, "index_cpu_to_gpu", copy)
     built.add(vectors[:10], 3000)
-    assert contents(built, np.concatenate([vectors, vectors[:10]]), np.arange(3010)) == []
+    assert list(contents(built, np.concatenate([vectors, vectors[:10]]), np.arange(3010))) == []
     assert len(made) == 1
     for _ in range(2):
         assert_finds_itself(built, vectors)
@@ -116,8 +127,8 @@ def test_an_error_midway_falls_back_for_good(
 @pytest.mark.gpu
 @pytest.mark.skipif(faiss.get_num_gpus() == 0, reason="needs a CUDA device")
 def test_the_gpu_answers_as_the_cpu(vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    built = IvfIndex.build(vectors)
-    assert contents(built, vectors, np.arange(3000)) == []
+    built = build(vectors)
+    assert list(contents(built, vectors, np.arange(3000))) == []
     queries = vectors[: 2 * GPU_BATCH].astype(np.float32)
     on_gpu = built.search(vectors, queries, 20)
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
@@ -129,19 +140,18 @@ def test_the_gpu_answers_as_the_cpu(vectors: HalfVectors, monkeypatch: pytest.Mo
 
 class TestAllPairs:
     @pytest.fixture
-    def archive(self, vectors: HalfVectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Neighbours:
+    def archive(self, vectors: HalfVectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IvfSearch:
         file = VectorFile(tmp_path / "vectors.f16", D)
         file.append(vectors.astype(np.float32), 0)
-        opened = Neighbours(tmp_path, file)
+        opened = IvfSearch(file, IvfFile(tmp_path, D, SETTINGS), SETTINGS)
         opened.rebuild(3000)
-        monkeypatch.setattr(neighbours, "WORTH_A_GPU", 100)
         monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
         monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
         monkeypatch.setattr(faiss, "GpuIndexFlatConfig", SimpleNamespace, raising=False)
         return opened
 
-    def all_pairs(self, archive: Neighbours, selection: Selection) -> dict[int, list[int]]:
-        found = archive.of_rows(np.arange(3000), 5, selection)
+    def all_pairs(self, archive: IvfSearch, selection: Selection) -> dict[int, list[int]]:
+        found = archive.neighbours(np.arange(3000), 5, selection)
         return {int(row): line.tolist() for rows, (_, lines) in found for row, line in zip(rows, lines, strict=True)}
 
     def exactly(self, vectors: HalfVectors, selection: Selection) -> dict[int, list[int]]:
@@ -149,7 +159,7 @@ class TestAllPairs:
         return {row: [other for other in line if other != row][:5] for row, line in enumerate(found.tolist())}
 
     def test_are_exact_on_a_gpu(
-        self, archive: Neighbours, vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch
+        self, archive: IvfSearch, vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made: list[faiss.Index] = []
 
@@ -164,7 +174,7 @@ class TestAllPairs:
         assert [index.ntotal for index in made] == [2000]
 
     def test_go_on_without_a_gpu_that_refuses(
-        self, archive: Neighbours, vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch
+        self, archive: IvfSearch, vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_arguments: object) -> None:
             raise RuntimeError("out of memory")

@@ -11,6 +11,8 @@ import numpy as np
 
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
+from retrieval.search.protocol import ScoredRows
+from retrieval.search.selection import Mask
 from retrieval.search.vectors import HalfVectors
 
 WORTH_THREADS = 4  # queries
@@ -18,7 +20,7 @@ Bytes = faiss.MaybeOwnedVectorUInt8
 
 
 def view(vectors: HalfVectors) -> faiss.IndexScalarQuantizer:
-    """An index of (n, d) vectors, n >= 1, whose numbers are contiguous. It must not outlive them."""
+    """Return an index of (n, d) contiguous vectors, n >= 1, over the same memory. It must not outlive them."""
     n, d = vectors.shape
     index = faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     numbers = np.asarray(vectors).reshape(-1).view(np.uint8)
@@ -45,13 +47,13 @@ def threads_for(queries: int) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def search(vectors: HalfVectors, queries: Vectors, k: int, first_row: int, alive: Rows | None) -> exact.Found:
-    """The same as exact.search over rows that stand together; many times faster for a few queries.
+def search(vectors: HalfVectors, queries: Vectors, k: int, first_row: int, alive: Rows | None) -> ScoredRows:
+    """Search consecutive rows exactly, as exact.search does; many times faster for a few queries.
 
-    `alive` are the only rows to find, numbered from `first_row` on as the answer is; None for all of them.
+    `vectors` are those of the rows from `first_row` on; `alive` the only rows to find, None for all of them.
     """
     if not len(vectors) or (alive is not None and not len(alive)):
-        return exact.nothing(len(queries), k)
+        return exact.none_found(len(queries), k)
     params = None
     if alive is not None:
         mask = np.zeros(len(vectors), dtype=bool)
@@ -61,22 +63,22 @@ def search(vectors: HalfVectors, queries: Vectors, k: int, first_row: int, alive
     return clean((scores, np.where(rows < 0, -1, rows + first_row)), k)
 
 
-def search_rows(vectors: HalfVectors, queries: Vectors, k: int, rows: Rows) -> exact.Found:
-    """The same over a few rows that lie anywhere, ascending: they are copied out first."""
+def search_rows(vectors: HalfVectors, queries: Vectors, k: int, rows: Rows) -> ScoredRows:
+    """Search a few rows exactly, which may lie anywhere but ascend: they are copied out first."""
     if not len(rows):
-        return exact.nothing(len(queries), k)
-    few = np.ascontiguousarray(vectors[rows])  # kept as long as its view
+        return exact.none_found(len(queries), k)
+    few = np.ascontiguousarray(vectors[rows])  # must live as long as its view
     scores, places = view(few).search(queries, min(k, len(rows)))
     return clean((scores, np.where(places < 0, -1, rows[places])), k)
 
 
-def selector(mask: np.ndarray) -> faiss.IDSelectorBitmap:
-    """Of the numbers at which the mask is set."""
+def selector(mask: Mask) -> faiss.IDSelectorBitmap:
+    """Return a FAISS selector of the positions where the mask is set."""
     return faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
 
 
-def clean(found: exact.Found, k: int) -> exact.Found:
-    """FAISS' answer in this library's terms: in order, ties by the lower row, damaged vectors not found."""
+def clean(found: ScoredRows, k: int) -> ScoredRows:
+    """Sort an answer of FAISS, equal scores by the lower row, and leave out damaged vectors."""
     scores, rows = found
     missing = (rows < 0) | ~np.isfinite(scores)
-    return exact.ordered((np.where(missing, np.float32(-np.inf), scores), np.where(missing, -1, rows)), k)
+    return exact.top_k((np.where(missing, np.float32(-np.inf), scores), np.where(missing, -1, rows)), k)

@@ -14,15 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.errors import IndexFormatError
-from retrieval.search import codes, exact
-from retrieval.search.codes import lists_for
-from retrieval.search.ivf import IvfIndex
-from retrieval.search.ivf_check import contents
-from retrieval.search.measurement import LeaveOneOut, Measurement, assured
-from retrieval.search.subset import Subset
+from retrieval.errors import IndexFormatError, Remedy
+from retrieval.records import Rows
+from retrieval.search import exact
+from retrieval.search.ivf import check, tuning
+from retrieval.search.ivf.index import IvfIndex
+from retrieval.search.ivf.measurement import Measurement
+from retrieval.search.ivf.settings import DEFAULTS, IvfSettings
+from retrieval.search.ivf.storage import IvfFile
+from retrieval.search.ivf.subset import Subset
+from retrieval.search.ivf.training import lists_for
+from retrieval.search.protocol import ScoredRows
+from retrieval.search.recall import LeaveOneOut, proven_recall
+from retrieval.search.selection import Selection
+from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors
-from retrieval.search.wishes import Wishes
 
 Clustered = Callable[..., HalfVectors]
 D = 16
@@ -35,16 +41,44 @@ def vectors(clustered: Clustered) -> HalfVectors:
 
 @pytest.fixture(scope="module")
 def index(vectors: HalfVectors) -> IvfIndex:
-    return IvfIndex.build(vectors)
+    return build(vectors)
 
 
 @pytest.fixture
 def saved(tmp_path: Path, index: IvfIndex) -> Path:
-    index.save(tmp_path / "ivf.faiss")
+    save(index, tmp_path / "ivf.faiss")
     return tmp_path / "ivf.faiss"
 
 
-def assert_alike(found: exact.Found, expected: exact.Found) -> None:
+def build(vectors: HalfVectors, targets: Targets | None = None, *, seed: int = 0) -> IvfIndex:
+    """An index of all of the vectors, tuned."""
+    built = IvfIndex.build(vectors, targets, seed=seed)
+    tuning.tune(built, vectors, targets or Targets(), seed=seed)
+    return built
+
+
+def save(index: IvfIndex, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    IvfFile(path.parent, index.faiss_index.d, DEFAULTS).save(index)
+
+
+def load(path: Path, dimension: int = D, *, to_add: bool = False) -> IvfIndex:
+    loaded = IvfFile(path.parent, dimension, DEFAULTS).load(to_add=to_add)
+    assert loaded is not None
+    return loaded
+
+
+def overwrite(path: Path, index: faiss.Index) -> None:
+    """Put another index there, as though it were one of 0.1.0: without checksums, and with no measurement."""
+    faiss.write_index(index, str(path))
+    path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def contents(index: IvfIndex, vectors: HalfVectors, rows: Rows) -> list[str]:
+    return [problem.what for problem in check.contents(index, vectors, rows)]
+
+
+def assert_alike(found: ScoredRows, expected: ScoredRows) -> None:
     """The same rows at the same scores, but for the last digits and the order of what differs only there."""
     np.testing.assert_allclose(found[0], expected[0], atol=exact.SAME_SCORE)
     assert np.sort(found[1]).tolist() == np.sort(expected[1]).tolist()
@@ -53,18 +87,21 @@ def assert_alike(found: exact.Found, expected: exact.Found) -> None:
 def subset_without(index: IvfIndex, dead: np.ndarray) -> Subset:
     mask = np.ones(index.rows, dtype=bool)
     mask[dead[dead < index.rows]] = False
-    return index.subset(mask)
+    found = index.subset(Selection.of(index.rows, np.flatnonzero(~mask)))
+    return found or Subset(mask, index.list_of(), index.lists)
 
 
 def test_codes_are_the_numbers_of_the_file() -> None:
     """All of the finite half-precision numbers there are, the subnormal ones too."""
     every = np.arange(2**16, dtype=np.uint16).view("<f2")
     finite = every[np.isfinite(every)].reshape(-1, 32)
-    built = IvfIndex.build(finite)
+    built = build(finite)
     assert contents(built, finite, np.arange(len(finite))) == []
     other = finite.copy()
     other[5, 0] = np.nextafter(other[5, 0], np.float16(0))
-    assert contents(built, other, np.arange(len(finite))) == ["1 of 1984 vectors differ from the vector file"]
+    assert contents(built, other, np.arange(len(finite))) == [
+        f"{built.name}: 1 of 1984 vectors differ from the vector file"
+    ]
 
 
 def test_scores_are_those_of_exact_search(vectors: HalfVectors, index: IvfIndex) -> None:
@@ -77,7 +114,7 @@ def test_few_vectors_make_an_index_that_answers_exactly_and_quietly(
     n: int, clustered: Clustered, capfd: pytest.CaptureFixture[str]
 ) -> None:
     vectors = clustered(n, D)
-    built = IvfIndex.build(vectors)
+    built = build(vectors)
     assert built.nprobe == built.lists
     assert built.measurement is not None
     assert built.measurement.recall == 1
@@ -89,7 +126,7 @@ def test_few_vectors_make_an_index_that_answers_exactly_and_quietly(
 @pytest.mark.parametrize("n", [1, 60, 3000])
 def test_vectors_that_are_all_the_same_make_an_index(n: int, capfd: pytest.CaptureFixture[str]) -> None:
     vectors = np.repeat(np.eye(1, D, dtype="<f2"), n, axis=0)
-    built = IvfIndex.build(vectors)
+    built = build(vectors)
     scores, rows = built.search(vectors, vectors[:1].astype(np.float32), 20)
     assert np.count_nonzero(rows >= 0) == min(n, 20)
     assert (scores[rows >= 0] == 1).all()
@@ -106,14 +143,13 @@ def test_lists_grow_with_the_root_of_the_vectors(n: int, lists: int) -> None:
 
 
 def test_building_twice_gives_the_same_index(tmp_path: Path, vectors: HalfVectors, index: IvfIndex) -> None:
-    for name, built in (("a.faiss", index), ("b.faiss", IvfIndex.build(vectors))):
-        built.save(tmp_path / name)
-    assert (tmp_path / "a.faiss").read_bytes() == (tmp_path / "b.faiss").read_bytes()
+    for name, built in (("a", index), ("b", build(vectors))):
+        save(built, tmp_path / name / "ivf.faiss")
+    assert (tmp_path / "a/ivf.faiss").read_bytes() == (tmp_path / "b/ivf.faiss").read_bytes()
 
 
-def test_rows_added_later_are_found(vectors: HalfVectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codes, "BLOCK_FLOATS", 100 * D)  # many blocks
-    built = IvfIndex.build(vectors[:1500])
+def test_rows_added_later_are_found(vectors: HalfVectors) -> None:
+    built = IvfIndex.build(vectors[:1500], settings=IvfSettings(block_floats=100 * D))  # many blocks
     built.add(vectors[1500:2250], 1500)
     assert built.measurement is None
     assert (built.rows, built.trained_rows) == (2250, 1500)
@@ -128,9 +164,9 @@ def test_damaged_vectors_spoil_nothing_but_themselves(tmp_path: Path, vectors: H
     damaged = vectors[:1200].copy()
     damaged[[3, 700]] = np.nan
     damaged[5, 5] = np.inf
-    built = IvfIndex.build(damaged)
-    built.save(tmp_path / "ivf.faiss")
-    loaded = IvfIndex.load(tmp_path / "ivf.faiss", D)
+    built = build(damaged)
+    save(built, tmp_path / "ivf.faiss")
+    loaded = load(tmp_path / "ivf.faiss")
     assert contents(loaded, damaged, np.arange(1200)) == []  # what is wrong is not the index
     queries, dead = damaged[:3].astype(np.float32), np.array([5])  # infinite scores win until the row is dead
     _, rows = loaded.search(damaged, queries, 1200, subset_without(loaded, dead), nprobe=loaded.lists)
@@ -172,9 +208,9 @@ class TestMeasurement:
     def test_nprobe_is_the_smallest_that_suffices(self, vectors: HalfVectors, index: IvfIndex) -> None:
         judge = LeaveOneOut(vectors, 20, 1000, seed=0)
         assert (
-            assured(index.recall(vectors, judge))
+            proven_recall(tuning.recall(index, vectors, judge))
             >= 0.99
-            > assured(index.recall(vectors, judge, nprobe=index.nprobe - 1))
+            > proven_recall(tuning.recall(index, vectors, judge, nprobe=index.nprobe - 1))
         )
 
     def test_other_samples_reach_the_target_too(self, clustered: Clustered) -> None:
@@ -182,16 +218,18 @@ class TestMeasurement:
         reached = []
         for seed in range(10):
             vectors = clustered(2500, 24, seed=seed)
-            built = IvfIndex.build(vectors, wishes=Wishes(0.95), seed=seed)
+            built = build(vectors, Targets(0.95), seed=seed)
             assert built.nprobe < built.lists
-            reached.append(built.recall(vectors, LeaveOneOut(vectors, 20, 1000, seed=seed + 100)).mean() >= 0.95)
+            reached.append(
+                tuning.recall(built, vectors, LeaveOneOut(vectors, 20, 1000, seed=seed + 100)).mean() >= 0.95
+            )
         assert sum(reached) >= 9
 
     def test_a_higher_target_probes_more(self, vectors: HalfVectors) -> None:
-        built = IvfIndex.build(vectors[:2000], wishes=Wishes(0.5))
+        built = build(vectors[:2000], Targets(0.5))
         nprobes = [built.nprobe]
         for target in (0.9, 0.99, 1.0):
-            built.measure(vectors[:2000], Wishes(target))
+            tuning.tune(built, vectors[:2000], Targets(target))
             nprobes.append(built.nprobe)
         assert nprobes == sorted(set(nprobes))
         assert nprobes[-1] == built.lists  # no sample proves that nothing is ever missed
@@ -200,7 +238,7 @@ class TestMeasurement:
 class TestFile:
     @pytest.mark.parametrize("to_add", [True, False])
     def test_comes_back_as_it_was(self, saved: Path, vectors: HalfVectors, index: IvfIndex, to_add: bool) -> None:
-        loaded = IvfIndex.load(saved, D, to_add=to_add)
+        loaded = load(saved, to_add=to_add)
         assert loaded.measurement == index.measurement
         assert (loaded.rows, loaded.lists, loaded.nprobe) == (index.rows, index.lists, index.nprobe)
         assert loaded.trained_rows == index.trained_rows
@@ -209,15 +247,15 @@ class TestFile:
         np.testing.assert_array_equal(loaded.search(vectors, queries, 9)[1], index.search(vectors, queries, 9)[1])
 
     def test_can_be_grown_after_loading(self, saved: Path, vectors: HalfVectors, clustered: Clustered) -> None:
-        loaded = IvfIndex.load(saved, D, to_add=True)
+        loaded = load(saved, to_add=True)
         more = clustered(50, D, seed=9)
         loaded.add(more, 4000)
-        loaded.save(saved)
-        assert contents(IvfIndex.load(saved, D), np.concatenate([vectors, more]), np.arange(4050)) == []
+        save(loaded, saved)
+        assert contents(load(saved), np.concatenate([vectors, more]), np.arange(4050)) == []
 
     def test_nprobe_survives_without_the_measurement(self, saved: Path, index: IvfIndex) -> None:
         saved.with_suffix(".json").unlink()
-        loaded = IvfIndex.load(saved, D)
+        loaded = load(saved)
         assert loaded.measurement is None
         assert (loaded.nprobe, loaded.trained_rows) == (index.nprobe, 4000)
 
@@ -227,12 +265,12 @@ class TestFile:
         values = json.loads(sidecar.read_text())
         values[field] += 1
         sidecar.write_text(json.dumps(values))
-        assert IvfIndex.load(saved, D).measurement is None
+        assert load(saved).measurement is None
 
     def test_the_leftover_of_a_killed_run_is_replaced(self, saved: Path, index: IvfIndex) -> None:
         leftover = saved.with_name(".ivf.faiss.0123456789abcdef.partial")
         leftover.write_bytes(b"half an index")
-        index.save(saved)
+        save(index, saved)
         assert sorted(path.name for path in saved.parent.iterdir()) == ["ivf.faiss", "ivf.json"]
 
     @pytest.mark.parametrize("name", ["with space", "two\nlines", "🐦", "not-utf8-\udcff", "Ürümqi"])
@@ -242,8 +280,8 @@ class TestFile:
             folder.mkdir()
         except (OSError, UnicodeEncodeError):
             pytest.skip("this file system has no such names")
-        index.save(folder / "ivf.faiss")
-        loaded = IvfIndex.load(folder / "ivf.faiss", D)
+        save(index, folder / "ivf.faiss")
+        loaded = load(folder / "ivf.faiss")
         assert loaded.search(vectors, vectors[:1].astype(np.float32), 1)[1].tolist() == [[0]]
 
     def test_is_refused_when_cut_short(self, saved: Path) -> None:
@@ -251,14 +289,16 @@ class TestFile:
         for size in [0, 1, 4, 30, 200, len(whole) // 2, len(whole) - 1]:
             saved.write_bytes(whole[:size])
             for to_add in (True, False):
-                with pytest.raises(IndexFormatError, match=r"ivf\.faiss is broken.*verify --repair`$"):
-                    IvfIndex.load(saved, D, to_add=to_add)
+                with pytest.raises(IndexFormatError, match=r"ivf\.faiss are not those that were written") as caught:
+                    load(saved, to_add=to_add)
+                assert caught.value.remedy is Remedy.REPAIR
 
     @pytest.mark.parametrize("damage", [b"not an index at all" * 99, bytes(5000), b"IwSq" + b"\xff" * 5000])
     def test_is_refused_when_it_is_something_else(self, saved: Path, damage: bytes) -> None:
+        saved.with_suffix(".json").unlink()  # with it, the file is refused unseen
         saved.write_bytes(damage)
         with pytest.raises(IndexFormatError, match=r"ivf\.faiss is broken, or no FAISS index"):
-            IvfIndex.load(saved, D)
+            load(saved)
 
     @pytest.mark.parametrize(
         ("description", "metric", "reason"),
@@ -275,41 +315,42 @@ class TestFile:
     ) -> None:
         other = faiss.index_factory(D, description, metric)
         other.train(vectors[:200].astype(np.float32))
-        faiss.write_index(other, str(saved))
+        overwrite(saved, other)
         with pytest.raises(IndexFormatError, match=reason):
-            IvfIndex.load(saved, D)
+            load(saved)
 
     def test_is_refused_for_other_dimensions_and_when_empty_inside(self, saved: Path) -> None:
         with pytest.raises(IndexFormatError, match="holds vectors of 16 numbers instead of 17"):
-            IvfIndex.load(saved, 17)
+            load(saved, 17)
         raw = faiss.read_index(str(saved))
         raw.ntotal += 1
-        faiss.write_index(raw, str(saved))
+        overwrite(saved, raw)
         with pytest.raises(IndexFormatError, match="has lost some of its vectors"):
-            IvfIndex.load(saved, D)
+            load(saved)
 
     def test_absent_is_not_broken(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError):
-            IvfIndex.load(tmp_path / "ivf.faiss", D)
+        assert IvfFile(tmp_path, D, DEFAULTS).load() is None
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
     def test_a_full_disk_leaves_the_old_index(self, saved: Path, index: IvfIndex) -> None:
         program = textwrap.dedent("""
             import resource, sys
             from pathlib import Path
-            from retrieval.search.ivf import IvfIndex
+            from retrieval.search.ivf.settings import DEFAULTS
+            from retrieval.search.ivf.storage import IvfFile
             path = Path(sys.argv[1])
-            loaded = IvfIndex.load(path, 16, to_add=True)
+            file = IvfFile(path.parent, 16, DEFAULTS)
+            loaded = file.load(to_add=True)
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
             try:
-                loaded.save(path)
+                file.save(loaded)
             except OSError as error:
                 print(type(error).__name__, error.filename)
         """)
         output = subprocess.run([sys.executable, "-c", program, str(saved)], capture_output=True, text=True, check=True)
         assert output.stdout.split() == ["StorageError", str(saved)]
         assert sorted(path.name for path in saved.parent.iterdir()) == ["ivf.faiss", "ivf.json"]
-        assert IvfIndex.load(saved, D).measurement == index.measurement
+        assert load(saved).measurement == index.measurement
 
 
 class TestCheck:
@@ -318,30 +359,30 @@ class TestCheck:
         raw = faiss.read_index(str(saved))
         raw.reset()
         raw.add_with_ids(vectors.astype(np.float32), np.array(ids, dtype=np.int64))
-        faiss.write_index(raw, str(saved))
-        return IvfIndex.load(saved, D)
+        overwrite(saved, raw)
+        return load(saved)
 
     def test_sees_every_wrong_id(self, saved: Path, vectors: HalfVectors) -> None:
         few = vectors[:10]
         none = np.empty(0, dtype=np.int64)
         assert contents(self.rewritten(saved, few, [*range(10)]), few, none) == []
         assert contents(self.rewritten(saved, few, [*range(9), 1]), few, none) == [
-            "1 rows are missing",
-            "1 rows are there more than once",
+            f"{saved}: 1 rows are missing",
+            f"{saved}: 1 rows are there more than once",
         ]
         assert contents(self.rewritten(saved, few, [*range(8), -5, 10]), few, none) == [
-            "1 ids are no row's",
+            f"{saved}: 1 ids name no row",
         ]
 
     def test_sees_vectors_under_other_ids(self, saved: Path, vectors: HalfVectors) -> None:
         swapped = self.rewritten(saved, vectors[:10], [1, 0, *range(2, 10)])
         assert contents(swapped, vectors, np.arange(2, 10)) == []
-        assert contents(swapped, vectors, np.array([0, 5])) == ["1 of 2 vectors differ from the vector file"]
+        assert contents(swapped, vectors, np.array([0, 5])) == [f"{saved}: 1 of 2 vectors differ from the vector file"]
 
 
 def test_threads_share_an_index(saved: Path, vectors: HalfVectors) -> None:
     """Each asks with its own k, nprobe and mask, and gets what it would have got alone."""
-    loaded = IvfIndex.load(saved, D)
+    loaded = load(saved)
     rng = np.random.default_rng(0)
     questions = [
         (vectors[rng.integers(0, 4000, 5)].astype(np.float32), int(k), rng.integers(0, 4000, dead), int(nprobe))

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
@@ -12,32 +13,52 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.errors import IndexFormatError
+from retrieval.errors import IndexFormatError, Remedy
 from retrieval.records import Rows, Vectors
-from retrieval.search import exact, growth, neighbours
-from retrieval.search.ivf import IvfIndex
-from retrieval.search.measurement import LeaveOneOut
-from retrieval.search.neighbours import Neighbours
-from retrieval.search.status import IvfStatus
+from retrieval.search import exact
+from retrieval.search.ivf import tuning
+from retrieval.search.ivf.index import IvfIndex
+from retrieval.search.ivf.measurement import Measurement
+from retrieval.search.ivf.search import IvfSearch
+from retrieval.search.ivf.settings import DEFAULTS, IvfSettings
+from retrieval.search.ivf.storage import IvfFile
+from retrieval.search.protocol import ScoredRows, SearchProblem, SearchStatus
+from retrieval.search.recall import LeaveOneOut, recall_at_k
+from retrieval.search.selection import Selection
+from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors, VectorFile
-from retrieval.search.wishes import Wishes
 
 Clustered = Callable[..., HalfVectors]
 D = 16
 NONE = np.empty(0, dtype=np.int64)
+LARGE = IvfSettings(small_rows=1000, least_tail=300, tail_per_root=1, few_rows=50)
 
 
 class Archive:
     """A folder with a vector file, and what a writer does to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: IvfSettings = DEFAULTS) -> None:
+        self.settings = settings
         self.file = VectorFile(folder / "vectors.f16", D)
         self.ivf = folder / "ivf.faiss"
-        self.neighbours = self.reader()
+        self.search = self.reader()
         self.rows = 0
 
-    def reader(self) -> Neighbours:
-        return Neighbours(self.file.path.parent, self.file)
+    def reader(self) -> IvfSearch:
+        return IvfSearch(self.file, self.storage(), self.settings)
+
+    def storage(self) -> IvfFile:
+        return IvfFile(self.file.path.parent, D, self.settings)
+
+    def load(self) -> IvfIndex:
+        ivf = self.storage().load()
+        assert ivf is not None
+        return ivf
+
+    def measured(self) -> Measurement:
+        found = Measurement.load(self.ivf.with_suffix(".json"))
+        assert found is not None
+        return found
 
     def append(self, vectors: HalfVectors) -> None:
         self.file.append(vectors.astype(np.float32), self.rows)
@@ -46,14 +67,14 @@ class Archive:
     def queries(self, count: int = 20) -> Vectors:
         return self.file.read(self.rows)[:: max(1, self.rows // count)].astype(np.float32)
 
-    def truth(self, queries: Vectors, k: int, dead: Rows = NONE) -> exact.Found:
+    def truth(self, queries: Vectors, k: int, dead: Rows = NONE) -> ScoredRows:
         alive = np.setdiff1d(np.arange(self.rows), dead)
         return exact.search(self.file.read(self.rows), queries, k, rows=alive)
 
     def recall(self, k: int, dead: Rows = NONE) -> float:
         queries = self.queries(200)
-        found = ask(self.neighbours, queries, k, self.rows, dead)[1]
-        recalls = exact.recall(found, self.truth(queries, k, dead), self.file.read(self.rows), queries)
+        found = ask(self.search, queries, k, self.rows, dead)[1]
+        recalls = recall_at_k(found, self.truth(queries, k, dead), self.file.read(self.rows), queries)
         return float(recalls.mean())
 
 
@@ -66,30 +87,26 @@ def archive(tmp_path: Path) -> Archive:
 def built(tmp_path_factory: pytest.TempPathFactory, clustered: Clustered) -> Path:
     archive = Archive(tmp_path_factory.mktemp("built"))
     archive.append(clustered(3000, D))
-    archive.neighbours.refresh(3000)
+    archive.search.refresh(3000)
     return archive.ivf.parent
 
 
 @pytest.fixture
-def large(tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+def large(tmp_path: Path, built: Path) -> Archive:
     """An archive of 3,000 to which the rules for large ones apply: a tail of up to 300."""
-    monkeypatch.setattr(growth, "SMALL", 1000)
-    monkeypatch.setattr(growth, "LEAST_TAIL", 300)
-    monkeypatch.setattr(growth, "TAIL_PER_ROOT", 1)
-    monkeypatch.setattr(neighbours, "FEW", 50)
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    archive = Archive(tmp_path)
+    archive = Archive(tmp_path, LARGE)
     archive.rows = 3000
     return archive
 
 
-def assert_alike(found: exact.Found, expected: exact.Found) -> None:
+def assert_alike(found: ScoredRows, expected: ScoredRows) -> None:
     np.testing.assert_allclose(found[0], expected[0], atol=exact.SAME_SCORE)
     assert np.sort(found[1]).tolist() == np.sort(expected[1]).tolist()
 
 
-def ask(reader: Neighbours, queries: Vectors, k: int, rows: int, dead: Rows) -> exact.Found:
-    return reader.search(queries, k, reader.select(rows=rows, dead=dead))
+def ask(reader: IvfSearch, queries: Vectors, k: int, rows: int, dead: Rows) -> ScoredRows:
+    return reader.search(queries, k, Selection.of(rows, dead))
 
 
 class TestSearch:
@@ -113,28 +130,28 @@ class TestSearch:
     ) -> None:
         archive = Archive(tmp_path_factory.mktemp("split"))
         archive.append(clustered(indexed + tail, D))
-        archive.neighbours.rebuild(indexed)
+        archive.search.rebuild(indexed)
         archive.file.append(clustered(uncommitted, D, seed=5).astype(np.float32), archive.rows)
         gone = np.array(dead, dtype=np.int64)
         queries = clustered(4, D, seed=7).astype(np.float32)
-        found = ask(archive.neighbours, queries, k, archive.rows, gone)
+        found = ask(archive.search, queries, k, archive.rows, gone)
         assert_alike(found, archive.truth(queries, k, gone))
         assert not np.isin(found[1], gone).any()
 
     def test_without_an_ivf_everything_is_searched_exactly(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(50, D))
-        found = ask(archive.neighbours, archive.queries(), 5, 50, NONE)
+        found = ask(archive.search, archive.queries(), 5, 50, NONE)
         assert_alike(found, archive.truth(archive.queries(), 5))
 
     def test_an_index_without_rows_finds_nothing(self, archive: Archive) -> None:
-        assert archive.neighbours.refresh(0) is None
-        scores, rows = ask(archive.neighbours, np.ones((2, D), np.float32), 3, 0, NONE)
+        assert archive.search.refresh(0) == SearchStatus(tail=0)
+        scores, rows = ask(archive.search, np.ones((2, D), np.float32), 3, 0, NONE)
         assert (rows == -1).all()
         assert (scores == -np.inf).all()
 
     def test_reaches_the_recall_that_was_asked_for(self, large: Archive, clustered: Clustered) -> None:
         large.append(clustered(150, D, seed=3))
-        ivf = IvfIndex.load(large.ivf, D)
+        ivf = large.load()
         assert ivf.nprobe < ivf.lists
         assert large.recall(20) >= 0.99
 
@@ -150,30 +167,34 @@ class TestSearch:
     def test_a_few_rows_of_one_folder_are_all_found(self, large: Archive) -> None:
         alive = np.array([5, 700, 701, 2999])
         dead = np.setdiff1d(np.arange(3000), alive)
-        _, rows = ask(large.neighbours, large.queries(3)[:3], 10, 3000, dead)
+        _, rows = ask(large.search, large.queries(3)[:3], 10, 3000, dead)
         assert np.sort(rows).tolist() == [[-1] * 6 + alive.tolist()] * 3
 
     def test_an_answer_is_as_long_as_there_are_rows(self, large: Archive) -> None:
         """Also where the lists that are looked into hold fewer than k."""
-        ivf = IvfIndex.load(large.ivf, D)
+        ivf = large.load()
         _, probed = ivf.search(large.file.read(3000), large.queries(), 1500, nprobe=ivf.nprobe)
         assert (probed == -1).any()
-        _, rows = ask(large.neighbours, large.queries(), 1500, 3000, NONE)
+        _, rows = ask(large.search, large.queries(), 1500, 3000, NONE)
         assert (rows >= 0).all()
-        _, rows = ask(large.neighbours, large.queries(), 3100, 3000, np.array([4]))
+        _, rows = ask(large.search, large.queries(), 3100, 3000, np.array([4]))
         assert np.count_nonzero(rows == -1, axis=1).tolist() == [101] * len(rows)
 
     def test_a_short_vector_file_is_an_error(self, large: Archive) -> None:
         with pytest.raises(IndexFormatError, match=r"vectors\.f16 holds 3000 of the 3001 vectors"):
-            ask(large.neighbours, large.queries(), 5, 3001, NONE)
+            ask(large.search, large.queries(), 5, 3001, NONE)
 
     def test_ids_that_are_no_row_are_an_error(self, large: Archive) -> None:
         raw = faiss.read_index(str(large.ivf))
         raw.reset()
         raw.add_with_ids(large.file.read(3000).astype(np.float32), np.arange(1, 3001))
         faiss.write_index(raw, str(large.ivf))
-        with pytest.raises(IndexFormatError, match=r"names rows that do not exist; .*verify --repair`$"):
-            ask(large.neighbours, large.file.read(3000)[2999:].astype(np.float32), 5, 3000, NONE)
+        replace(large.measured(), checksums="", sha256="").save(large.ivf.with_suffix(".json"))  # as 0.1.0 wrote it
+        with pytest.raises(IndexFormatError, match="names rows that do not exist") as caught:
+            ask(large.search, large.file.read(3000)[2999:].astype(np.float32), 5, 3000, NONE)
+        assert caught.value.remedy is Remedy.REPAIR
+        assert large.search.refresh(3000).rows == 3000  # it gets checksums, and is not believed without
+        assert large.search.check(3000, NONE) == []
 
 
 class TestReaders:
@@ -182,7 +203,7 @@ class TestReaders:
         reader, queries = large.reader(), large.queries()
         before = ask(reader, queries, 10, 3000, NONE)
         large.append(clustered(1000, D, seed=3))
-        large.neighbours.refresh(4000)
+        large.search.refresh(4000)
         np.testing.assert_array_equal(ask(reader, queries, 10, 3000, NONE)[1], before[1])
         assert reader.status(3000).rows == 3000
         assert reader.status(4000).rows == 4000
@@ -190,8 +211,8 @@ class TestReaders:
     def test_see_what_was_replaced(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(100, D))
         reader = archive.reader()
-        assert reader.status(100) == IvfStatus(tail=100)
-        archive.neighbours.refresh(100)
+        assert reader.status(100) == SearchStatus(tail=100)
+        archive.search.refresh(100)
         assert reader.status(100).rows == 100
         archive.ivf.unlink()
         assert reader.status(100).rows == 0
@@ -207,120 +228,122 @@ class TestReaders:
 
     def test_ignore_an_ivf_of_rows_that_were_cut_off(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(100, D))
-        archive.neighbours.refresh(100)
+        archive.search.refresh(100)
         archive.file.truncate(60)
         archive.rows = 60
         reader = archive.reader()
-        assert reader.status(60) == IvfStatus(tail=60)
+        assert reader.status(60) == SearchStatus(tail=60)
         found = ask(reader, archive.queries(), 5, 60, NONE)
         assert_alike(found, archive.truth(archive.queries(), 5))
-        archive.neighbours.refresh(60)
+        archive.search.refresh(60)
         assert reader.status(60).rows == 60
 
     def test_are_told_of_a_broken_ivf(self, large: Archive) -> None:
         large.ivf.write_bytes(b"broken")
         for use in (
-            lambda: ask(large.neighbours, large.queries(), 5, 3000, NONE),
-            lambda: large.neighbours.status(3000),
+            lambda: ask(large.search, large.queries(), 5, 3000, NONE),
+            lambda: large.search.status(3000),
         ):
-            with pytest.raises(IndexFormatError, match=r"ivf\.faiss is broken.*run `retrieval verify --repair`$"):
+            with pytest.raises(
+                IndexFormatError, match=r"ivf\.faiss are not those that were written: repair the index$"
+            ):
                 use()
 
 
 class TestRefresh:
     def test_makes_the_first_index(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(30, D))
-        measured = archive.neighbours.refresh(30)
-        assert measured is not None
+        archive.search.refresh(30)
+        measured = archive.measured()
         assert (measured.rows, measured.recall, measured.target_recall, measured.k) == (30, 1.0, 0.99, 20)
-        status = archive.neighbours.status(30)
+        status = archive.search.status(30)
         assert (status.tail, status.rows, status.recall, status.size_bytes) == (0, 30, 1.0, archive.ivf.stat().st_size)
 
-    def test_small_archives_are_made_anew_when_a_tenth_is_new(self, archive: Archive, clustered: Clustered) -> None:
+    def test_small_archives_are_rebuilt_when_a_tenth_is_new(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(1000, D))
-        archive.neighbours.refresh(1000)
+        archive.search.refresh(1000)
         archive.append(clustered(100, D, seed=1))
-        archive.neighbours.refresh(1100)
-        assert archive.neighbours.status(1100).tail == 100
+        archive.search.refresh(1100)
+        assert archive.search.status(1100).tail == 100
         archive.append(clustered(1, D, seed=2))
-        archive.neighbours.refresh(1101)
-        status = archive.neighbours.status(1101)
-        assert (status.tail, status.rows, status.trained_rows) == (0, 1101, 1101)
+        archive.search.refresh(1101)
+        status = archive.search.status(1101)
+        assert (status.tail, status.rows, status.parameters["trained_rows"]) == (0, 1101, 1101)
 
     def test_a_small_addition_to_a_large_index_writes_nothing(self, large: Archive, clustered: Clustered) -> None:
         before = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in large.ivf.parent.glob("ivf*")}
         large.append(clustered(300, D, seed=1))
-        measured = large.neighbours.refresh(3300)
+        measured = large.search.refresh(3300)
         after = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in large.ivf.parent.glob("ivf*")}
         assert measured is not None
         assert measured.rows == 3000
         assert before == after
-        assert large.neighbours.status(3300).tail == 300
+        assert large.search.status(3300).tail == 300
 
     def test_a_long_tail_is_added_without_training(self, large: Archive, clustered: Clustered) -> None:
-        lists = large.neighbours.status(3000).lists
+        lists = large.search.status(3000).parameters["lists"]
         large.append(clustered(301, D, seed=1))
-        measured = large.neighbours.refresh(3301)
-        assert measured is not None
+        large.search.refresh(3301)
+        measured = large.measured()
         assert (measured.rows, measured.trained_rows, measured.lists) == (3301, 3000, lists)
-        assert large.neighbours.status(3301).tail == 0
-        assert large.neighbours.check(3301, NONE) == []
+        assert large.search.status(3301).tail == 0
+        assert large.search.check(3301, NONE) == []
         assert large.recall(20) >= 0.99
 
-    def test_four_times_the_rows_are_trained_anew(self, large: Archive, clustered: Clustered) -> None:
+    def test_four_times_the_rows_are_trained_again(self, large: Archive, clustered: Clustered) -> None:
         large.append(clustered(8999, D, seed=1))
-        measured = large.neighbours.refresh(11_999)
-        assert measured is not None
+        large.search.refresh(11_999)
+        measured = large.measured()
         assert measured.trained_rows == 3000
         large.append(clustered(301, D, seed=2))
-        measured = large.neighbours.refresh(12_300)
-        assert measured is not None
+        large.search.refresh(12_300)
+        measured = large.measured()
         assert (measured.rows, measured.trained_rows) == (12_300, 12_300)
 
-    def test_other_wishes_are_kept(self, large: Archive, clustered: Clustered) -> None:
-        nprobe = large.neighbours.status(3000).nprobe
-        measured = large.neighbours.rebuild(3000, wishes=Wishes(0.8, 10))
-        assert measured is not None
+    def test_other_targets_are_kept(self, large: Archive, clustered: Clustered) -> None:
+        nprobe = large.search.status(3000).parameters["nprobe"]
+        large.search.rebuild(3000, targets=Targets(0.8, 10))
+        measured = large.measured()
         assert (measured.target_recall, measured.k) == (0.8, 10)
         assert measured.nprobe < nprobe
         large.append(clustered(9000, D, seed=1))
-        measured = large.neighbours.refresh(12_000)
-        assert measured is not None
+        large.search.refresh(12_000)
+        measured = large.measured()
         assert (measured.rows, measured.trained_rows, measured.target_recall) == (12_000, 12_000, 0.8)
 
     def test_a_crash_between_index_and_measurement_is_made_up_for(self, large: Archive) -> None:
         large.ivf.with_suffix(".json").unlink()
-        status = large.neighbours.status(3000)
+        status = large.search.status(3000)
         assert (status.rows, status.recall, status.target_recall, status.k) == (3000, None, None, None)
-        assert large.neighbours.check(3000, NONE) == []
-        measured = large.neighbours.refresh(3000)
-        assert measured is not None
-        assert large.neighbours.status(3000).recall == measured.recall
+        assert large.search.check(3000, NONE) == []
+        large.search.refresh(3000)
+        measured = large.measured()
+        assert large.search.status(3000).recall == measured.recall
 
-    def test_a_broken_index_is_made_anew(self, large: Archive) -> None:
+    def test_a_broken_index_is_rebuilt(self, large: Archive) -> None:
         for damage in (b"", b"broken"):
             large.ivf.write_bytes(damage)
-            assert large.neighbours.refresh(3000) is not None
-            assert large.neighbours.check(3000, NONE) == []
+            assert large.search.refresh(3000).rows == 3000
+            assert large.search.check(3000, NONE) == []
 
     def test_a_killed_run_leaves_the_old_index_at_work(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(100, D))
-        archive.neighbours.refresh(100)
+        archive.search.refresh(100)
         archive.append(clustered(100, D, seed=1))
         partial = archive.ivf.with_name("ivf.faiss.partial")
         partial.write_bytes(archive.ivf.read_bytes()[:1000])  # killed while writing
         found = ask(archive.reader(), archive.queries(), 5, 200, NONE)
         assert_alike(found, archive.truth(archive.queries(), 5))
-        archive.neighbours.refresh(200)
+        archive.search.refresh(200)
         assert not partial.exists()
-        assert archive.neighbours.status(200).rows == 200
+        assert archive.search.status(200).rows == 200
 
     def test_rebuilding_without_rows_leaves_no_index(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(10, D))
-        archive.neighbours.refresh(10)
+        archive.search.refresh(10)
         archive.file.truncate(0)
-        assert archive.neighbours.rebuild(0) is None
-        assert archive.neighbours.status(0) == IvfStatus(tail=0)
+        assert archive.search.rebuild(0) == SearchStatus(tail=0)
+        assert archive.search.status(0) == SearchStatus(tail=0)
         assert [path.name for path in archive.ivf.parent.iterdir()] == ["vectors.f16"]
 
 
@@ -329,44 +352,50 @@ class TestCheck:
         large.append(clustered(100, D, seed=1))
         dead = np.arange(0, 3000, 7)
         for seed in range(5):
-            assert large.neighbours.check(3100, dead, seed=seed) == []
-        assert large.neighbours.check(3100, np.arange(1, 3100)) == []
+            assert large.search.check(3100, dead, seed=seed) == []
+        assert large.search.check(3100, np.arange(1, 3100)) == []
 
     def test_finds_nothing_wrong_with_few_rows_or_none(self, archive: Archive, clustered: Clustered) -> None:
-        assert archive.neighbours.check(0, NONE) == []
+        assert archive.search.check(0, NONE) == []
         archive.append(clustered(3, D))
-        assert archive.neighbours.check(3, NONE) == []
+        assert archive.search.check(3, NONE) == []
         for rows in (1, 2, 3):
-            archive.neighbours.rebuild(rows)
-            assert archive.neighbours.check(3, NONE) == []
+            archive.search.rebuild(rows)
+            assert archive.search.check(3, NONE) == []
 
     def test_sees_a_broken_file(self, large: Archive) -> None:
         large.ivf.write_bytes(b"broken")
-        assert large.neighbours.check(3000, NONE) == [f"{large.ivf} is broken, or no FAISS index"]
+        assert large.search.check(3000, NONE) == [
+            SearchProblem("file", f"the bytes of {large.ivf} are not those that were written")
+        ]
 
     def test_sees_more_rows_than_are_committed(self, large: Archive) -> None:
-        assert large.neighbours.check(2999, NONE) == [f"{large.ivf} knows 3000 rows, but the catalogue 2999"]
+        assert large.search.check(2999, NONE) == [
+            SearchProblem("rows", f"{large.ivf} knows 3000 rows, but the catalogue 2999")
+        ]
 
     def test_sees_codes_that_are_not_those_of_the_file(self, large: Archive, clustered: Clustered) -> None:
         large.file.append(clustered(100, D, seed=4).astype(np.float32), 2900)
-        assert large.neighbours.check(3000, NONE, sample=3000) == [
-            f"{large.ivf}: 100 of 3000 vectors differ from the vector file"
+        assert large.search.check(3000, NONE, sample=3000) == [
+            SearchProblem("vectors", f"{large.ivf}: 100 of 3000 vectors differ from the vector file")
         ]
 
     def test_sees_that_too_little_is_found(self, large: Archive) -> None:
         raw = faiss.read_index(str(large.ivf))
         raw.nprobe = 1
         faiss.write_index(raw, str(large.ivf))
-        (problem,) = large.neighbours.check(3000, NONE)
-        assert problem.startswith(f"{large.ivf}: finds 0.")
-        assert problem.endswith("of the 20 nearest neighbours instead of 0.99")
+        large.ivf.with_suffix(".json").unlink()  # an index of 0.1.0, which wrote no checksums
+        (problem,) = large.search.check(3000, NONE)
+        assert problem.kind == "recall"
+        assert problem.what.startswith(f"{large.ivf}: finds 0.")
+        assert problem.what.endswith("of the 20 nearest neighbours instead of 0.99")
 
     def test_an_unlucky_sample_is_no_problem(self, large: Archive) -> None:
-        ivf = IvfIndex.load(large.ivf, D)
+        ivf = large.load()
         vectors = large.file.read(3000)
-        means = [ivf.recall(vectors, LeaveOneOut(vectors, 20, 30, seed)).mean() for seed in range(20)]
+        means = [tuning.recall(ivf, vectors, LeaveOneOut(vectors, 20, 30, seed)).mean() for seed in range(20)]
         assert min(means) < 0.99
-        assert all(large.neighbours.check(3000, NONE, sample=30, seed=seed) == [] for seed in range(20))
+        assert all(large.search.check(3000, NONE, sample=30, seed=seed) == [] for seed in range(20))
 
 
 def loads(program: str, *arguments: str) -> set[str]:
@@ -381,13 +410,14 @@ def test_numpy_alone_serves_until_there_is_an_ivf(archive: Archive, clustered: C
     search = """
 import sys, numpy as np
 from pathlib import Path
-from retrieval.search import exact, growth, neighbours
+from retrieval.search.registry import search_in_folder
+from retrieval.search.selection import Selection
 from retrieval.search.vectors import VectorFile
 file = VectorFile(Path(sys.argv[1]), 16)
-found = neighbours.Neighbours(file.path.parent, file)
-found.search(np.ones((1, 16), np.float32), 3, found.select(rows=20, dead=np.array([1])))
+found = search_in_folder(file.path.parent, file)
+found.search(np.ones((1, 16), np.float32), 3, Selection.of(20, np.array([1])))
 found.status(20), found.check(20, np.array([1]))
 """
     assert loads(search, str(archive.file.path)) == set()
-    archive.neighbours.refresh(20)
+    archive.search.refresh(20)
     assert loads(search, str(archive.file.path)) == {"faiss"}

@@ -12,8 +12,8 @@ import faiss
 import numpy as np
 
 from retrieval.records import Rows, Vectors
-from retrieval.search.exact import Found
-from retrieval.search.mapped import clean
+from retrieval.search.ivf.flat import clean
+from retrieval.search.protocol import ScoredRows
 from retrieval.search.vectors import HalfVectors
 
 ADDED_AT_ONCE = 65_536  # rows: 200 MB in single precision
@@ -24,19 +24,19 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
-def attempt(index: faiss.Index, work: Callable[[faiss.Index], Result]) -> Result:
-    """What `work` makes of a copy of `index` on the GPU; of `index` itself without a GPU or if it fails."""
+def on_gpu_or_cpu(index: faiss.Index, work: Callable[[faiss.Index], Result]) -> Result:
+    """Run `work` on a copy of `index` on the GPU; without a GPU, or if it fails, on `index` itself."""
     copy = _copy(index)
     if copy is not None:
         try:
             return work(copy)
         except ERRORS as error:
-            logger.info("the GPU gave up, going on without it: %s", error)
+            logger.info("the GPU failed, continuing without it: %s", error)
     return work(index)
 
 
 class GpuSearch:
-    """A copy of an IVF index on the GPU, made at the first search and given up at the first error."""
+    """A copy of an IVF index on the GPU, made at the first search and dropped at the first error."""
 
     def __init__(self, index: faiss.IndexIVF) -> None:
         self._index = index
@@ -44,21 +44,21 @@ class GpuSearch:
         self._possible = True
         self._lock = threading.Lock()  # FAISS' GPU indexes may not even be read by two threads at once
 
-    def search(self, queries: Vectors, k: int, nprobe: int) -> Found | None:
-        """FAISS' own answer, or None where there is no GPU for it."""
+    def search(self, queries: Vectors, k: int, nprobe: int) -> ScoredRows | None:
+        """Return FAISS' own answer, or None where there is no GPU for it."""
         if not self._possible or max(k, nprobe) > LIMIT:
             return None
         with self._lock:
             return self._search(queries, k, nprobe) if self._possible else None
 
-    def _search(self, queries: Vectors, k: int, nprobe: int) -> Found | None:
+    def _search(self, queries: Vectors, k: int, nprobe: int) -> ScoredRows | None:
         if self._copy is None:
             self._copy = _copy(self._index)
         if self._copy is not None:
             try:
                 scores, rows = self._copy.search(queries, k, params=faiss.SearchParametersIVF(nprobe=nprobe))
             except ERRORS as error:
-                logger.info("the GPU gave up, going on without it: %s", error)
+                logger.info("the GPU failed, continuing without it: %s", error)
             else:
                 return scores, rows
         self._possible, self._copy = False, None
@@ -74,7 +74,7 @@ class GpuFlat:
 
     @classmethod
     def of(cls, vectors: HalfVectors, rows: Rows) -> "GpuFlat | None":
-        """The vectors of these rows, ascending; None where there is no GPU, or where they do not fit."""
+        """Copy the vectors of these rows, ascending; None where there is no GPU, or where they do not fit."""
         if not len(rows) or faiss.get_num_gpus() == 0:
             return None
         try:
@@ -88,14 +88,14 @@ class GpuFlat:
             return None
         return cls(index, rows)
 
-    def search(self, queries: Vectors, k: int) -> Found | None:
-        """The k nearest to each of (m, d) queries; None where the GPU cannot tell."""
+    def search(self, queries: Vectors, k: int) -> ScoredRows | None:
+        """Find the k nearest to each of (m, d) queries; None where the GPU fails."""
         if k > LIMIT:
             return None
         try:
             scores, places = self._index.search(queries, min(k, len(self._rows)))
         except ERRORS as error:
-            logger.info("the GPU gave up, going on without it: %s", error)
+            logger.info("the GPU failed, continuing without it: %s", error)
             return None
         return clean((scores, np.where(places < 0, -1, self._rows[places])), k)
 

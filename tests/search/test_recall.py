@@ -1,82 +1,31 @@
 """What a sample proves, and that nobody is their own neighbour."""
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.search import exact
-from retrieval.search.measurement import LeaveOneOut, Measurement, Point, Recalls, assured, margin, smallest
+from retrieval.search.protocol import ScoredRows
+from retrieval.search.recall import LeaveOneOut, Recalls, error_margin, proven_recall, smallest_reaching
 from retrieval.search.vectors import HalfVectors
-
-MEASURED = Measurement(
-    rows=5000,
-    size=4990,
-    trained_rows=4000,
-    measured_rows=4500,
-    lists=102,
-    nprobe=9,
-    shortlist=120,
-    recall=0.9931,
-    target_recall=0.99,
-    k=20,
-    sample=1000,
-    imbalance=1.25,
-    code="32 of 64 axes in 64 bits, scored again in half precision",
-    memory_bytes=100_000,
-    wished_memory=None,
-    sha256="ab" * 32,
-    curve=(Point(3, 60, 0.91, 0.2), Point(9, 120, 0.9931, 0.5)),
-)
-
-
-def test_a_measurement_is_kept_beside_the_index(tmp_path: Path) -> None:
-    MEASURED.save(tmp_path / "ivf.json")
-    assert Measurement.load(tmp_path / "ivf.json") == MEASURED
-    assert [path.name for path in tmp_path.iterdir()] == ["ivf.json"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        '{"rows": 5000}',
-        json.dumps({"rows": "many"}),
-        json.dumps({**asdict(MEASURED), "rows": "many"}),
-        json.dumps({**asdict(MEASURED), "curve": 7}),
-        "\x00\xff",
-    ],
-    ids=repr,
-)
-def test_what_cannot_be_understood_counts_as_not_measured(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "ivf.json"
-    assert Measurement.load(path) is None
-    path.write_bytes(text.encode("latin-1"))
-    assert Measurement.load(path) is None
 
 
 def test_a_perfect_sample_proves_what_the_rule_of_three_says() -> None:
     for queries in (300, 1000, 3000):
-        assert 1 - 4 / queries < assured(np.ones(queries)) < 1 - 3 / queries
+        assert 1 - 4 / queries < proven_recall(np.ones(queries)) < 1 - 3 / queries
 
 
 def test_a_small_sample_proves_little() -> None:
-    assert assured(np.ones(50)) < 0.95
+    assert proven_recall(np.ones(50)) < 0.95
 
 
 def test_the_margin_covers_a_second_sample() -> None:
     """Of two samples of the same size, the second lies below the first by more than the margin 5 times in 100."""
     rng = np.random.default_rng(0)
     draws = rng.beta(20, 0.5, (4000, 2, 500))
-    below = [second.mean() < first.mean() - margin(first) for first, second in draws]
+    below = [second.mean() < first.mean() - error_margin(first) for first, second in draws]
     assert 0.03 < np.mean(below) < 0.07
 
 
@@ -93,8 +42,8 @@ def test_the_smallest_is_found_without_trying_all(needed: list[int], lists: int,
         asked.append(nprobe)
         return np.minimum(nprobe / np.array(needed), 1.0)
 
-    found = smallest(recalls_at, lists, target)
-    enough = [nprobe for nprobe in range(1, lists + 1) if assured(recalls_at(nprobe)) >= target]
+    found = smallest_reaching(recalls_at, lists, target)
+    enough = [nprobe for nprobe in range(1, lists + 1) if proven_recall(recalls_at(nprobe)) >= target]
     assert found == (enough[0] if enough else lists)
     assert len(asked) - lists <= 2 * np.log2(lists) + 2
 
@@ -104,17 +53,17 @@ def test_each_query_is_taken_out_of_its_own_answer(clustered: Callable[..., Half
     vectors[7] = vectors[8]  # a duplicate is a neighbour like any other
     judge = LeaveOneOut(vectors, 5, 300, seed=1)
     assert judge.rows.tolist() == list(range(300))
-    assert not (judge.exact[1] == judge.rows[:, None]).any()
-    assert judge.exact[1][7, 0] == 8
-    assert judge.exact[1][8, 0] == 7
+    assert not (judge.truth[1] == judge.rows[:, None]).any()
+    assert judge.truth[1][7, 0] == 8
+    assert judge.truth[1][8, 0] == 7
     assert judge.recall(lambda queries, k: exact.search(vectors, queries, k)).min() == 1
 
 
 def test_a_search_that_finds_only_the_query_has_no_recall(clustered: Callable[..., HalfVectors]) -> None:
     judge = LeaveOneOut(clustered(200), 5, 50, seed=1)
 
-    def only_itself(queries: object, k: int) -> exact.Found:
-        scores, rows = exact.nothing(50, k)
+    def only_itself(queries: object, k: int) -> ScoredRows:
+        scores, rows = exact.none_found(50, k)
         scores[:, 0], rows[:, 0] = 1, judge.rows
         return scores, rows
 
@@ -122,10 +71,10 @@ def test_a_search_that_finds_only_the_query_has_no_recall(clustered: Callable[..
 
 
 def test_the_dead_are_neither_queries_nor_neighbours(clustered: Callable[..., HalfVectors]) -> None:
-    live = np.arange(0, 200, 3)
-    judge = LeaveOneOut(clustered(200), 5, 500, seed=1, live=live)
-    assert judge.rows.tolist() == live.tolist()
-    assert np.isin(judge.exact[1], live).all()
+    alive = np.arange(0, 200, 3)
+    judge = LeaveOneOut(clustered(200), 5, 500, seed=1, alive=alive)
+    assert judge.rows.tolist() == alive.tolist()
+    assert np.isin(judge.truth[1], alive).all()
 
 
 def test_samples_follow_their_seed(clustered: Callable[..., HalfVectors]) -> None:

@@ -1,7 +1,7 @@
-"""What a selection of rows means inside one IVF index: which lists hold them, how many must be looked into.
+"""What a selection of rows means inside one IVF index: which lists hold them, how many must be searched.
 
 Rows that a filter chose may lie far from the query, and its nearest lists may hold none of them. So lists without
-any are passed over, and as many more are looked into as it takes to see enough rows that count.
+any are passed over, and as many more are searched as it takes to see enough rows that count.
 """
 
 import math
@@ -10,15 +10,15 @@ import faiss
 import numpy as np
 
 from retrieval.records import Rows, Vectors
-from retrieval.search.mapped import selector
+from retrieval.search.ivf.flat import selector
 from retrieval.search.selection import Mask
 
 
 class Subset:
-    """The rows of a mask that an index has."""
+    """The rows of an index at which a mask is set."""
 
     def __init__(self, mask: Mask, list_of: Rows, lists: int) -> None:
-        """`list_of` has the list of each row that the index covers, -1 for those that it has not."""
+        """`list_of` has the list of each row that the index covers, -1 for those that it lacks."""
         self._mask = mask[: len(list_of)]
         self.rows = selector(self._mask)
         chosen = list_of[self._mask]
@@ -29,11 +29,11 @@ class Subset:
         self.lists = faiss.SearchParameters(sel=selector(self._usable))
 
     def params(self, nprobe: int) -> faiss.SearchParametersIVF:
-        """For a search of these rows; `nprobe` is at most `usable`."""
+        """Return the parameters for a search of these rows; `nprobe` is at most `usable`."""
         return faiss.SearchParametersIVF(nprobe=nprobe, sel=self.rows, quantizer_params=self.lists)
 
     def nprobe(self, quantizer: faiss.Index, queries: Vectors, wanted: int) -> int:
-        """How many of the usable lists, nearest first, it takes until every query has seen `wanted` rows."""
+        """Return how many of the usable lists, nearest first, it takes until every query has seen `wanted` rows."""
         width = min(self.usable, 2 * math.ceil(wanted * self.usable / max(self.size, 1)) + 8)
         while True:
             order = quantizer.search(queries, width, params=self.lists)[1]

@@ -10,29 +10,26 @@ import pytest
 
 from retrieval.errors import IndexFormatError
 from retrieval.records import Rows
-from retrieval.search import codes, exact, growth, ivf, mapped, neighbours
-from retrieval.search.ivf import IvfIndex
-from retrieval.search.measurement import LeaveOneOut
-from retrieval.search.neighbours import Neighbours
+from retrieval.search import exact
+from retrieval.search.ivf import flat, tuning
+from retrieval.search.ivf.measurement import Measurement
+from retrieval.search.ivf.search import IvfSearch
+from retrieval.search.ivf.settings import IvfSettings
+from retrieval.search.ivf.storage import IvfFile
+from retrieval.search.protocol import SearchProblem, SearchStatus
+from retrieval.search.recall import recall_at_k
 from retrieval.search.selection import Selection
+from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors, VectorFile
-from retrieval.search.wishes import Wishes
 
 Clustered = Callable[..., HalfVectors]
 D = 96
 N = 8000
 NONE = np.empty(0, dtype=np.int64)
-
-
-@pytest.fixture(autouse=True)
-def small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is for large sets begins at a thousand rows here."""
-    monkeypatch.setattr(codes, "CODED_FROM", 1000)
-    monkeypatch.setattr(growth, "SMALL", 500)
-    monkeypatch.setattr(growth, "LEAST_TAIL", 200)
-    monkeypatch.setattr(growth, "TAIL_PER_ROOT", 1)
-    monkeypatch.setattr(neighbours, "FEW", 50)
-    monkeypatch.setattr(ivf, "LEAST_WANTED", 1500)
+# What is for large sets begins at a thousand rows here.
+SETTINGS = IvfSettings(
+    coded_from=1000, small_rows=500, least_tail=200, tail_per_root=1, few_rows=50, filtered_rows=1500
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +46,7 @@ def built(vectors: HalfVectors, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("coded")
     file = VectorFile(folder / "vectors.f16", D)
     file.append(vectors[:N].astype(np.float32), 0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codes, "CODED_FROM", 1000)
-        Neighbours(folder, file).rebuild(N)
+    opened(folder).rebuild(N)
     return folder
 
 
@@ -60,8 +55,23 @@ def folder(built: Path, tmp_path: Path) -> Path:
     return shutil.copytree(built, tmp_path / "index")
 
 
-def opened(folder: Path) -> Neighbours:
-    return Neighbours(folder, VectorFile(folder / "vectors.f16", D))
+def opened(folder: Path) -> IvfSearch:
+    return IvfSearch(VectorFile(folder / "vectors.f16", D), stored(folder), SETTINGS)
+
+
+def stored(folder: Path) -> IvfFile:
+    return IvfFile(folder, D, SETTINGS)
+
+
+def refreshed(folder: Path, rows: int, dead: Rows = NONE) -> Measurement:
+    opened(folder).refresh(rows, dead)
+    measured = Measurement.load(folder / "ivf.json")
+    assert measured is not None
+    return measured
+
+
+def effort(status: SearchStatus) -> tuple[int, int]:
+    return status.parameters["nprobe"], status.parameters["shortlist"]
 
 
 def recall(folder: Path, rows: int, selection: Selection, k: int = 20, queries: slice = slice(0, None, 40)) -> float:
@@ -73,12 +83,12 @@ def recall(folder: Path, rows: int, selection: Selection, k: int = 20, queries: 
     if allowed is not None:
         assert np.isin(found[1][found[1] >= 0], allowed).all()
     assert np.allclose(found[0][:, 0], truth[0][:, 0], atol=exact.SAME_SCORE)  # scores are exact
-    return float(exact.recall(found[1], truth, vectors, asked).mean())
+    return float(recall_at_k(found[1], truth, vectors, asked).mean())
 
 
 def test_only_the_axes_that_carry_something_are_coded(built: Path) -> None:
     status = opened(built).status(N)
-    assert status.code == "64 of 96 axes in 128 bits, scored again in half precision"
+    assert status.storage == "64 of 96 axes in 128 bits, scored again in half precision"
     assert status.memory_bytes is not None
     assert status.memory_bytes < N * D * 2 / 3
     assert (built / "ivf.faiss").stat().st_size < N * D * 2 / 3
@@ -86,8 +96,8 @@ def test_only_the_axes_that_carry_something_are_coded(built: Path) -> None:
 
 def test_reaches_the_recall_that_was_asked_for(built: Path) -> None:
     status = opened(built).status(N)
-    assert status.nprobe < status.lists
-    assert 20 < status.shortlist < N
+    assert status.parameters["nprobe"] < status.parameters["lists"]
+    assert 20 < status.parameters["shortlist"] < N
     assert status.recall is not None
     assert status.recall >= 0.99
     assert recall(built, N, Selection.of(N, NONE)) >= 0.99
@@ -103,17 +113,18 @@ def test_the_curve_rises_in_recall_and_cost(built: Path) -> None:
     assert len(curve) >= 3
     assert [point.recall for point in curve] == sorted(point.recall for point in curve)
     assert all(point.ms > 0 for point in curve)
-    work = [point.nprobe * 3 + point.shortlist for point in curve]
+    work = [point.parameters["nprobe"] * 3 + point.parameters["shortlist"] for point in curve]
     assert work[0] < work[-1]
 
 
 def test_recall_is_measured_with_the_search_that_was_chosen(built: Path) -> None:
     status = opened(built).status(N)
-    (chosen,) = [p for p in status.curve if (p.nprobe, p.shortlist) == (status.nprobe, status.shortlist)]
+    (chosen,) = [point for point in status.curve if point.parameters.items() <= status.parameters.items()]
     assert status.recall == pytest.approx(chosen.recall, abs=0.004)
     file = VectorFile(built / "vectors.f16", D).read(N)
-    other = IvfIndex.load(built / "ivf.faiss", D, to_add=True)
-    measured = other.measure(file, Wishes(0.97))
+    other = stored(built).load(to_add=True)
+    assert other is not None
+    measured = tuning.tune(other, file, Targets(0.97))
     (chosen,) = [p for p in measured.curve if (p.nprobe, p.shortlist) == (measured.nprobe, measured.shortlist)]
     assert measured.recall == pytest.approx(chosen.recall, abs=0.004)
 
@@ -133,7 +144,7 @@ def test_filters_that_lie_far_from_the_query_lose_nothing(built: Path, vectors: 
     asked = vectors[near[::20]].astype(np.float32)
     truth = exact.search(vectors[:N], asked, 20, rows=far)
     found = opened(built).search(asked, 20, selection)
-    assert exact.recall(found[1], truth, vectors[:N], asked).mean() >= 0.99
+    assert recall_at_k(found[1], truth, vectors[:N], asked).mean() >= 0.99
 
 
 def test_a_filter_without_rows_finds_nothing(built: Path, vectors: HalfVectors) -> None:
@@ -161,8 +172,7 @@ class TestGrowth:
 
     def test_a_long_tail_is_added_without_training_or_measuring(self, folder: Path, vectors: HalfVectors) -> None:
         self.append(folder, vectors, N, 300)
-        measured = opened(folder).refresh(N + 300)
-        assert measured is not None
+        measured = refreshed(folder, N + 300)
         assert (measured.rows, measured.size, measured.trained_rows, measured.measured_rows) == (8300, 8300, N, N)
         assert measured.curve
         assert opened(folder).check(N + 300, NONE) == []
@@ -170,14 +180,12 @@ class TestGrowth:
 
     def test_much_more_is_measured_again(self, folder: Path, vectors: HalfVectors) -> None:
         self.append(folder, vectors, N, 1000)
-        measured = opened(folder).refresh(N + 1000)
-        assert measured is not None
+        measured = refreshed(folder, N + 1000)
         assert (measured.trained_rows, measured.measured_rows) == (N, 9000)
 
     def test_when_much_is_dead_it_is_left_out(self, folder: Path) -> None:
         dead = np.arange(0, N, 3)
-        measured = opened(folder).refresh(N, dead)
-        assert measured is not None
+        measured = refreshed(folder, N, dead)
         assert (measured.rows, measured.size) == (N, N - len(dead))
         status = opened(folder).status(N)
         assert (status.rows, status.tail) == (N - len(dead), 0)
@@ -194,18 +202,16 @@ class TestGrowth:
         dead = np.arange(0, N, 3)
         opened(folder).refresh(N, dead)
         self.append(folder, vectors, N, 300)
-        measured = opened(folder).refresh(N + 300, dead)
-        assert measured is not None
+        measured = refreshed(folder, N + 300, dead)
         assert (measured.rows, measured.size) == (N + 300, N + 300 - len(dead))
         assert recall(folder, N + 300, Selection.of(N + 300, dead)) >= 0.985
 
-    def test_lists_that_became_unequal_are_made_anew(self, folder: Path, vectors: HalfVectors) -> None:
+    def test_lists_that_became_unequal_are_rebuilt(self, folder: Path, vectors: HalfVectors) -> None:
         """A thousand frames of one bird."""
         rng = np.random.default_rng(0)
         alike = vectors[5].astype(np.float32) + 0.02 * rng.standard_normal((2000, D)).astype(np.float32)
         VectorFile(folder / "vectors.f16", D).append(alike / np.linalg.norm(alike, axis=1, keepdims=True), N)
-        measured = opened(folder).refresh(N + 2000)
-        assert measured is not None
+        measured = refreshed(folder, N + 2000)
         assert measured.trained_rows == N + 2000
 
 
@@ -214,81 +220,77 @@ class TestAllPairs:
         selection = Selection.of(N, NONE)
         asked: list[Rows] = []
         recalls = []
-        for rows, found in opened(built).of_rows(np.arange(N), 5, selection):
+        for rows, found in opened(built).neighbours(np.arange(N), 5, selection):
             asked.append(rows)
             assert not (found[1] == rows[:, None]).any()
-            truth = LeaveOneOut(vectors[:N], 5, 1, 0)
-            truth.rows, queries = rows, vectors[rows].astype(np.float32)
-            exactly = truth.without_self(exact.search(vectors[:N], queries, 6))
-            recalls.append(exact.recall(found[1], exactly, vectors[:N], queries).mean())
+            queries = vectors[rows].astype(np.float32)
+            exactly = exact.without_own(exact.search(vectors[:N], queries, 6), rows, 5)
+            recalls.append(recall_at_k(found[1], exactly, vectors[:N], queries).mean())
         assert np.sort(np.concatenate(asked)).tolist() == list(range(N))
         assert np.mean(recalls) >= 0.99
 
     def test_only_selected_rows_are_found(self, built: Path) -> None:
         selection = Selection.of(N, NONE, np.arange(0, N, 2))
-        for _, found in opened(built).of_rows(np.arange(100), 5, selection):
+        for _, found in opened(built).neighbours(np.arange(100), 5, selection):
             assert (found[1] % 2 == 0).all()
 
 
-class TestWishes:
+class TestTargets:
     def test_little_memory_leaves_axes_out(self, folder: Path) -> None:
         usual = opened(folder).status(N).memory_bytes
         assert usual is not None
-        measured = opened(folder).rebuild(N, wishes=Wishes(memory_bytes=int(0.75 * usual)))
-        assert measured is not None
+        measured = opened(folder).rebuild(N, targets=Targets(memory_bytes=int(0.75 * usual)))
+        assert measured.memory_bytes is not None
         assert measured.memory_bytes < 0.75 * usual
-        assert measured.code.startswith("32 of 96 axes")
+        assert measured.storage is not None
+        assert measured.storage.startswith("32 of 96 axes")
         assert recall(folder, N, Selection.of(N, NONE)) >= 0.99  # a longer shortlist makes up for it
-        assert opened(folder).wishes() == Wishes(memory_bytes=int(0.75 * usual))
+        assert opened(folder).targets() == Targets(memory_bytes=int(0.75 * usual))
 
     def test_hardly_any_memory_maps_everything(self, folder: Path) -> None:
-        measured = opened(folder).rebuild(N, wishes=Wishes(memory_bytes=1000))
-        assert measured is not None
-        assert measured.code == "half precision, mapped"
+        measured = opened(folder).rebuild(N, targets=Targets(memory_bytes=1000))
+        assert measured.storage == "half precision, mapped"
         assert recall(folder, N, Selection.of(N, NONE)) >= 0.99
 
     def test_more_recall_costs_more(self, folder: Path) -> None:
         before = opened(folder).status(N)
-        measured = opened(folder).rebuild(N, wishes=Wishes(0.997))
-        assert measured is not None
+        measured = opened(folder).rebuild(N, targets=Targets(0.997))
+        assert measured.recall is not None
         assert measured.recall >= 0.997
-        assert (measured.nprobe, measured.shortlist) > (before.nprobe, before.shortlist)
+        assert effort(measured) > effort(before)
 
 
 class TestFile:
-    def test_a_changed_byte_is_noticed(self, folder: Path) -> None:
-        """In codes, which only the checksum covers, or among ids: what lies where is up to the processor's k-means."""
+    @pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9, 0.999])
+    def test_a_changed_byte_is_noticed(self, folder: Path, place: float) -> None:
         path = folder / "ivf.faiss"
-        whole = path.read_bytes()
-        found = set()
-        for place in range(len(whole) // 32, len(whole), len(whole) // 16):
-            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-            problems = opened(folder).check(N, NONE)
-            assert problems, place
-            found |= set(problems)
-        assert f"{path}: its bytes are not those that were written" in found
+        data = bytearray(path.read_bytes())
+        data[int(place * len(data))] ^= 1
+        path.write_bytes(data)
+        (problem,) = opened(folder).check(N, NONE)
+        assert problem == SearchProblem("file", f"the bytes of {path} are not those that were written")
 
     def test_survives_the_loss_of_its_measurement(self, folder: Path) -> None:
         (folder / "ivf.json").unlink()
         assert opened(folder).status(N).rows == N
         assert recall(folder, N, Selection.of(N, NONE)) >= 0.98
-        measured = opened(folder).refresh(N)
-        assert measured is not None
+        measured = refreshed(folder, N)
         assert measured.recall >= 0.99
 
     def test_is_refused_when_it_codes_in_another_way(self, folder: Path, vectors: HalfVectors) -> None:
         other = faiss.index_factory(D, "PCA64,IVF4,PQ32x4fs", faiss.METRIC_INNER_PRODUCT)
         other.train(vectors[:500].astype(np.float32))
         faiss.write_index(other, str(folder / "ivf.faiss"))
+        (folder / "ivf.json").unlink()
         with pytest.raises(IndexFormatError, match="compares vectors in another way"):
-            IvfIndex.load(folder / "ivf.faiss", D)
+            stored(folder).load()
 
     def test_is_refused_when_cut_short(self, folder: Path) -> None:
         whole = (folder / "ivf.faiss").read_bytes()
         for size in (0, 5, 300, len(whole) // 2, len(whole) - 1):
             (folder / "ivf.faiss").write_bytes(whole[:size])
-            with pytest.raises(IndexFormatError, match="is broken, or no FAISS index"):
-                IvfIndex.load(folder / "ivf.faiss", D)
+            with pytest.raises(IndexFormatError, match="are not those that were written"):
+                stored(folder).load()
 
 
 def test_building_twice_gives_the_same_index(built: Path, folder: Path) -> None:
@@ -314,7 +316,7 @@ def test_few_queries_take_one_thread_and_give_the_others_back(built: Path, vecto
     for count in (1, 100):
         opened(built).search(vectors[:count].astype(np.float32), 5, Selection.of(N, NONE))
         assert faiss.omp_get_max_threads() == before
-    with mapped.threads_for(1):
+    with flat.threads_for(1):
         assert faiss.omp_get_max_threads() == 1
-    with mapped.threads_for(100):
+    with flat.threads_for(100):
         assert faiss.omp_get_max_threads() == before

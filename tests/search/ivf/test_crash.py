@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrieval.search import codes
-from retrieval.search.neighbours import Neighbours
+from retrieval.search.ivf.search import IvfSearch
+from retrieval.search.ivf.settings import IvfSettings
+from retrieval.search.ivf.storage import IvfFile
 from retrieval.search.vectors import HalfVectors, VectorFile
 
 D = 64
@@ -27,16 +28,15 @@ def test_no_kill_spoils_an_answer(
     rows: int,
     tmp_path: Path,
     clustered: Callable[..., HalfVectors],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(codes, "CODED_FROM", 600)
     folder = tmp_path / "index"
     folder.mkdir()
     file = VectorFile(folder / "vectors.f16", D)
     file.append(clustered(rows, D).astype(np.float32), 0)
-    Neighbours(folder, file).rebuild(before)
+    settings = IvfSettings(coded_from=600)
+    IvfSearch(file, IvfFile(folder, D, settings), settings).rebuild(before)
 
-    program = [sys.executable, str(Path(__file__).parents[1] / "search_kill_points.py")]
+    program = [sys.executable, str(Path(__file__).parents[2] / "search_kill_points.py")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}  # a fork takes no threads along
     words = [str(folder), str(before), change]
     done = subprocess.run([*program, *words], capture_output=True, text=True, env=environment)

@@ -1,0 +1,267 @@
+"""The IVF engine: an IVF index for the rows it covers, exact search for those that came later, as one VectorSearch.
+
+It loads FAISS only where there is an index to read or write. When the index is extended or rebuilt, is for `growth`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retrieval.errors import IndexFormatError
+from retrieval.records import Rows, Vectors
+from retrieval.search import exact
+from retrieval.search.ivf import growth
+from retrieval.search.ivf.settings import DEFAULTS, IvfSettings
+from retrieval.search.ivf.storage import IvfStorage
+from retrieval.search.protocol import CHECK_SAMPLE, NO_ROWS, ScoredRows, SearchProblem, SearchStatus
+from retrieval.search.selection import Selection
+from retrieval.search.targets import K, Targets
+from retrieval.search.vectors import HalfVectors, VectorSource
+
+if TYPE_CHECKING:
+    from retrieval.search.ivf.gpu import GpuFlat
+    from retrieval.search.ivf.index import IvfIndex
+
+ROWS_AT_ONCE = 1024  # where the neighbours of many rows are wanted
+
+
+class IvfSearch:
+    """A VectorSearch over some vectors and the IVF index of them in `storage`."""
+
+    def __init__(self, vectors: VectorSource, storage: IvfStorage, settings: IvfSettings = DEFAULTS) -> None:
+        self._vectors = vectors
+        self._storage = storage
+        self._settings = settings
+        self._mapped: HalfVectors | None = None
+
+    def search(self, queries: Vectors, k: int, selection: Selection) -> ScoredRows:
+        """Find the k nearest selected rows to each of (m, d) queries; see VectorSearch."""
+        vectors = self._read(selection.rows)
+        ivf = self._storage.current(selection.rows)
+        if ivf is None:
+            return exact.search(vectors, queries, k, rows=selection.within(0, selection.rows))
+        from retrieval.search.ivf import flat
+
+        with flat.threads_for(len(queries)):
+            if selection.mask is not None and selection.alive <= self._settings.few_rows:
+                return flat.search_rows(vectors, queries, k, np.flatnonzero(selection.mask))
+            inside = _search_index(ivf, vectors, queries, k, selection)
+            tail = selection.within(ivf.rows, selection.rows)
+            found = flat.search(vectors[ivf.rows :], queries, k, ivf.rows, tail)
+            returned = flat.search_rows(vectors, queries, k, _left_out(ivf, selection))
+            return exact.merge(inside, exact.merge(found, returned, k), k)
+
+    def neighbours(self, rows: Rows, k: int, selection: Selection) -> Iterator[tuple[Rows, ScoredRows]]:
+        """Find the k nearest selected rows to each of many rows, list by list, so that the same lists are read again.
+
+        With a GPU and many rows it compares all with all there: that is faster. See VectorSearch.
+        """
+        vectors = self._read(selection.rows)
+        ordered = self.cluster_order(rows, selection)
+        on_gpu = _on_gpu(vectors, selection) if len(rows) >= self._settings.gpu_rows else None
+        for start in range(0, len(ordered), ROWS_AT_ONCE):
+            some = ordered[start : start + ROWS_AT_ONCE]
+            queries = vectors[some].astype(np.float32)
+            answer = on_gpu.search(queries, k + 1) if on_gpu else None
+            yield some, exact.without_own(answer or self.search(queries, k + 1, selection), some, k)
+
+    def cluster_order(self, rows: Rows, selection: Selection) -> Rows:
+        """Return the rows list by list, those outside the index at the end."""
+        ivf = self._storage.current(selection.rows)
+        if ivf is None:
+            return rows
+        place = np.full(selection.rows, ivf.lists, dtype=np.int64)
+        place[: ivf.rows] = ivf.list_of()
+        return rows[np.argsort(place[rows], kind="stable")]
+
+    def refresh(self, rows: int, dead: Rows = NO_ROWS) -> SearchStatus:
+        """Build, extend or rebuild the index if that is due; see VectorSearch.
+
+        Small additions to a large index stay in the tail, so that they rewrite no large file.
+        """
+        self._storage.clean()
+        try:
+            ivf = self._storage.current(rows)
+            action = self._due(ivf, rows, dead) if ivf is not None else "rebuild"
+        except IndexFormatError:  # derived, so it can be rebuilt
+            return self.rebuild(rows, dead)
+        if ivf is None or action == "rebuild":
+            return self.rebuild(rows, dead)
+        if action == "nothing":
+            return _status(ivf, rows, self._storage.size_bytes())
+        return self._extend(rows, dead, stop=rows if action == "add" else ivf.rows)
+
+    def rebuild(self, rows: int, dead: Rows = NO_ROWS, targets: Targets | None = None) -> SearchStatus:
+        """Train and fill an index of the first `rows` rows that are not dead, whatever there was; see VectorSearch."""
+        targets = targets or self.targets()
+        selection = Selection.of(rows, dead)
+        if not selection.alive:
+            self._storage.remove()
+            return self.status(rows)
+        from retrieval.search.ivf import tuning
+        from retrieval.search.ivf.index import IvfIndex
+
+        vectors = self._vectors.read(rows)
+        ivf = IvfIndex.build(vectors, targets, alive=selection.within(0, rows), settings=self._settings)
+        tuning.tune(ivf, vectors, targets)
+        self._storage.save(ivf)
+        return _status(ivf, rows, self._storage.size_bytes())
+
+    def targets(self) -> Targets:
+        """Return what the index was last built for; the defaults where there is none."""
+        return self._storage.targets()
+
+    def status(self, rows: int) -> SearchStatus:
+        """Return what a search over the first `rows` rows stands on; see VectorSearch."""
+        ivf = self._storage.current(rows)
+        return SearchStatus(tail=rows) if ivf is None else _status(ivf, rows, self._storage.size_bytes())
+
+    def check(
+        self, rows: int, dead: Rows = NO_ROWS, *, sample: int = CHECK_SAMPLE, seed: int | None = None
+    ) -> list[SearchProblem]:
+        """Check every byte and every id of the index, `sample` vectors where they are stored, and its recall.
+
+        See VectorSearch.
+        """
+        try:
+            ivf = self._storage.load()
+            return [] if ivf is None else self._problems(ivf, rows, dead, sample, seed)
+        except IndexFormatError as error:
+            return [SearchProblem("file", error.what)]
+
+    def _problems(self, ivf: "IvfIndex", rows: int, dead: Rows, sample: int, seed: int | None) -> list[SearchProblem]:
+        """Return the first kind of problem that there is: what comes after it follows from it."""
+        from retrieval.search.ivf import check
+
+        ivf.check_file()
+        file_problem = self._storage.file_problem(ivf)
+        if file_problem:
+            return [SearchProblem("file", file_problem)]
+        if ivf.rows > rows:
+            return [SearchProblem("rows", f"{ivf.name} knows {ivf.rows} rows, but the catalogue {rows}")]
+        vectors = self._vectors.read(rows)[: ivf.rows]
+        compared = np.random.default_rng(seed).choice(ivf.rows, min(sample, ivf.rows), replace=False)
+
+        def search(queries: Vectors, k: int, selection: Selection) -> ScoredRows:
+            return _search_index(ivf, vectors, queries, k, selection)
+
+        problems = list(check.contents(ivf, vectors, compared))
+        return problems or list(check.recall(ivf, vectors, dead, search, sample=sample, seed=seed))
+
+    def _due(self, ivf: "IvfIndex", rows: int, dead: Rows) -> growth.Action:
+        """Return what to do about an index so that it serves the first `rows` rows well."""
+        inside = dead[dead < ivf.rows]
+        if len(inside) and growth.needs_rebuild(ivf.size, int(np.count_nonzero(ivf.list_of()[inside] >= 0))):
+            return "rebuild"
+        action = growth.tail_action(ivf.rows, ivf.trained_rows, rows, self._settings)
+        if action != "nothing":
+            return action
+        if ivf.measurement is None:
+            return "measure"
+        return "nothing" if ivf.measurement.checksums or not ivf.path else "save"
+
+    def _extend(self, rows: int, dead: Rows, *, stop: int) -> SearchStatus:
+        """Add what is missing up to row `stop`, measure if that is due, and save; rebuild what turns out damaged."""
+        from retrieval.search.ivf import tuning
+
+        ivf = self._loaded_to_add()
+        if ivf is None:
+            return self.rebuild(rows, dead)
+        vectors, measured, targets = self._vectors.read(rows), ivf.measurement, self.targets()
+        if ivf.rows < stop:
+            ivf.add(vectors[ivf.rows : stop], ivf.rows)
+        if growth.is_unbalanced(ivf.imbalance, measured):
+            return self.rebuild(rows, dead)
+        if measured is None or growth.is_stale(measured.measured_rows, stop):
+            tuning.tune(ivf, vectors, targets)
+        else:
+            tuning.carry_over(ivf, measured)
+        self._storage.save(ivf)
+        return _status(ivf, rows, self._storage.size_bytes())
+
+    def _loaded_to_add(self) -> "IvfIndex | None":
+        """Load the index into memory; None where it is not the one that was written."""
+        try:
+            ivf = self._storage.load(to_add=True)
+            if ivf is not None:
+                ivf.list_of()  # raises where rows are missing
+        except IndexFormatError:
+            return None
+        if ivf is None or ivf.measurement is None or ivf.measurement.checksums:
+            return ivf
+        return None if self._storage.file_problem(ivf) else ivf  # 0.1.0 wrote it, and it is about to get checksums
+
+    def _read(self, rows: int) -> HalfVectors:
+        """Return the first rows. Their map is kept: a new one has to fetch every page of a shortlist again."""
+        mapped = self._mapped
+        if mapped is None or len(mapped) < rows or self._vectors.count() < rows:
+            mapped = self._mapped = self._vectors.read(rows)
+        return mapped[:rows]
+
+
+def _search_index(ivf: "IvfIndex", vectors: HalfVectors, queries: Vectors, k: int, selection: Selection) -> ScoredRows:
+    """Search among the rows of the index."""
+    subset = ivf.subset(selection)
+    if subset and not subset.size:
+        return exact.none_found(len(queries), k)
+    nprobe = ivf.probes_for(k)
+    if subset:
+        nprobe = ivf.subset_probes(queries, subset, nprobe, filtered=selection.filtered)
+    scores, rows = ivf.search(vectors, queries, k, subset, nprobe=nprobe)
+    there = subset.size if subset else ivf.size
+    short = np.flatnonzero(rows[:, min(k, there) - 1] < 0)
+    if len(short):  # the lists searched hold fewer than k rows, though there are more
+        scores[short], rows[short] = ivf.search(vectors, queries[short], k, subset, nprobe=ivf.lists)
+    return scores, rows
+
+
+def _left_out(ivf: "IvfIndex", selection: Selection) -> Rows:
+    """Return the selected rows that were dead when the index was made, and have come back."""
+    if ivf.size == ivf.rows:
+        return NO_ROWS
+    mask = ivf.list_of() < 0
+    if selection.mask is not None:
+        mask &= selection.mask[: ivf.rows]
+    return np.flatnonzero(mask)
+
+
+def _on_gpu(vectors: HalfVectors, selection: Selection) -> "GpuFlat | None":
+    """Copy the selected rows to a GPU, where there is one."""
+    from retrieval.search.ivf.gpu import GpuFlat
+
+    alive = selection.within(0, selection.rows)
+    return GpuFlat.of(vectors, np.arange(selection.rows) if alive is None else alive)
+
+
+def _status(ivf: "IvfIndex", rows: int, size_bytes: int) -> SearchStatus:
+    """Describe an index in a set of `rows` rows."""
+    shortlist = ivf.shortlist(K)
+    again = f", {shortlist:,} rows scored again" if shortlist else ""
+    status = SearchStatus(
+        tail=rows - ivf.rows,
+        rows=ivf.size,
+        method=f"{ivf.nprobe:,} of {ivf.lists:,} lists searched{again}",
+        storage=ivf.describe_storage(),
+        memory_bytes=ivf.memory_bytes,
+        size_bytes=size_bytes,
+        parameters={
+            "lists": ivf.lists,
+            "nprobe": ivf.nprobe,
+            "shortlist": shortlist,
+            "trained_rows": ivf.trained_rows,
+        },
+    )
+    measured = ivf.measurement
+    if measured is None:
+        return status
+    return replace(
+        status,
+        recall=measured.recall,
+        target_recall=measured.target_recall,
+        k=measured.k,
+        sample=measured.sample,
+        target_memory_bytes=measured.target_memory_bytes,
+        curve=tuple(point.neutral() for point in measured.curve),
+    )
