@@ -26,16 +26,29 @@ Sums = NDArray[np.uint64]
 Bytes = NDArray[np.uint8]
 
 BLOCK = 2**16
-COLUMNS = 64  # words of a block are summed in so many columns, and each column counts in its own way
+WORDS = BLOCK // 8
 BLOCKS_AT_ONCE = 1024  # 64 MB
 MAGIC = b"RTRVSUMS"
 _LENGTHS = struct.Struct("<QQ")
 _TAIL = _LENGTHS.size + 32 + len(MAGIC)
-_WEIGHTS = 2 * np.arange(COLUMNS, dtype=np.uint64) + np.uint64(1)  # odd: no change of one word can cancel out
+
+
+def _weights() -> Sums:
+    """Return a factor for each word of a block, (WORDS,), by SplitMix64: what is moved counts differently.
+
+    They are odd, so that no change of a single word can leave the sum as it is.
+    """
+    mixed = np.arange(1, WORDS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31)) | np.uint64(1)
+
+
+WEIGHTS = _weights()
 
 
 def block_sums(contents: Bytes) -> Sums:
-    """Return the sum of each block of some bytes, (blocks,); the last block may be short."""
+    """Return the weighted sum of each block of some bytes, modulo 2^64, (blocks,); the last block may be short."""
     whole = len(contents) // BLOCK * BLOCK
     sums = [_sums(contents[:whole])]
     if whole < len(contents):
@@ -46,8 +59,7 @@ def block_sums(contents: Bytes) -> Sums:
 
 
 def _sums(blocks: Bytes) -> Sums:
-    words = blocks.view("<u8").reshape(-1, BLOCK // (8 * COLUMNS), COLUMNS)
-    sums: Sums = (np.add.reduce(words, axis=1, dtype=np.uint64) * _WEIGHTS).sum(axis=1, dtype=np.uint64)
+    sums: Sums = blocks.view("<u8").reshape(-1, WORDS) @ WEIGHTS
     return sums
 
 

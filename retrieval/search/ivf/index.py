@@ -29,7 +29,6 @@ from retrieval.search.targets import K, Targets
 from retrieval.search.vectors import HALF, HalfVectors
 
 DEFAULT_SHORTLIST = 500  # rows, for K neighbours, until it is measured
-CHECKED_AHEAD = 64  # blocks of the file that a search checks for later ones: 4 MB, a fraction of a millisecond
 
 
 class IvfIndex:
@@ -312,7 +311,7 @@ class IvfIndex:
         order = self._lists.quantizer.search(queries, nprobe, params=subset.lists if subset else None)[1]
         numbers = np.unique(order[order >= 0])
         offsets = self._list_offsets(unchecked.eager)
-        unchecked.check(offsets[numbers], offsets[numbers + 1], ahead=CHECKED_AHEAD)
+        unchecked.check(offsets[numbers], offsets[numbers + 1], ahead=self.settings.checked_ahead)
         if unchecked.done:
             self._unchecked = None
 

@@ -15,6 +15,7 @@ class IvfSettings:
     filtered_rows: int = 50_000  # selected rows that a filtered search looks at: distant lists are hard to tell apart
     gpu_queries: int = 256  # queries from which on a search is worth a GPU
     gpu_rows: int = 20_000  # rows whose neighbours are wanted: with fewer, copying the vectors takes longer
+    checked_ahead: int = 64  # blocks of a file on disk that a search checks for later ones: 4 MB, half a millisecond
     # Updating
     small_rows: int = 10_000  # rows: up to here rebuilding the index takes about a second
     least_tail: int = 2_000  # rows of a large index's tail: exact search takes a fraction of a millisecond for them ...

@@ -109,15 +109,16 @@ class IvfFile:
         contents = (index.ntotal, lists.nlist, lists.nprobe, checked.digest if checked else "")
         if found is not None and (found.size, found.lists, found.nprobe, found.checksums) != contents:
             found = None
+        if found is None and checked is not None:
+            checked.check_first(checked.size)  # its ids alone tell which rows it covers
         unchecked = None if checked is None or checked.done else checked
+        ivf = IvfIndex(index, 0, 0, found, settings=self._settings, path=self.path, unchecked=unchecked)
         if found is not None:
-            sizes = (found.rows, found.trained_rows)
-            return IvfIndex(index, *sizes, found, settings=self._settings, path=self.path, unchecked=unchecked)
-        unknown = IvfIndex(
-            index, int(index.ntotal), int(index.ntotal), settings=self._settings, path=self.path, unchecked=unchecked
-        )
-        unknown.rows = 1 + max((int(ids.max()) for _, ids in unknown.ids()), default=-1)
-        return unknown
+            ivf.rows, ivf.trained_rows = found.rows, found.trained_rows
+        else:
+            ivf.rows = 1 + max((int(ids.max()) for _, ids in ivf.ids()), default=-1)
+            ivf.trained_rows = ivf.size
+        return ivf
 
     def save(self, ivf: "IvfIndex") -> None:
         """Replace `ivf.faiss`, then its measurement beside it. Raises OSError, with the file's name, on a full disk."""
