@@ -67,7 +67,14 @@ def test_only_the_command_line_prints_and_exits():
 
 def test_faiss_and_sqlalchemy_stay_behind_their_doors():
     for path in PACKAGE.rglob("*.py"):
-        home = path.relative_to(PACKAGE).parts[0]
-        text = path.read_text(encoding="utf-8")
-        assert home == "search" or "import faiss" not in text, path
+        home, text = path.relative_to(PACKAGE).parts[0], path.read_text(encoding="utf-8")
+        assert path.relative_to(PACKAGE).parts[:2] == ("search", "ivf") or "import faiss" not in text, path
         assert home == "catalogue" or "sqlalchemy" not in text.lower().replace("sqlalchemy's", ""), path
+
+
+def test_only_the_registry_knows_which_engine_searches():
+    """Whatever else asks for neighbours sees the protocol alone."""
+    for path in PACKAGE.rglob("*.py"):
+        inside = path.relative_to(PACKAGE).as_posix()
+        if not inside.startswith("search/ivf/") and inside != "search/registry.py":
+            assert "retrieval.search.ivf" not in path.read_text(encoding="utf-8"), path

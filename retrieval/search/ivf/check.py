@@ -12,6 +12,9 @@ from retrieval.search.selection import Selection
 from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors
 
+OWN_ROWS = 16  # queries that tell whether an index is one of these vectors
+ROUNDING = 1e-3
+
 Search = Callable[[Vectors, int, Selection], ScoredRows]
 
 
@@ -53,6 +56,18 @@ def recall(
     if recalls.mean() + error_margin(recalls) < targets.recall:
         what = f"finds {recalls.mean():.3f} of the {targets.k} nearest neighbours instead of {targets.recall}"
         yield SearchProblem("recall", f"{ivf.name}: {what}")
+
+
+def finds_itself(ivf: IvfIndex, vectors: HalfVectors) -> bool:
+    """Tell whether an index finds some of its own rows among the vectors, as an index of other vectors does not."""
+    rows = np.unique(np.linspace(0, ivf.rows - 1, OWN_ROWS).astype(np.int64))
+    rows = rows[ivf.list_of()[rows] >= 0]
+    queries = vectors[rows].astype(np.float32)
+    found = ivf.search(vectors, queries, 1)[1][:, 0]
+    nearest = vectors[np.maximum(found, 0)].astype(np.float32)
+    with np.errstate(invalid="ignore"):  # of damaged vectors
+        same = (found >= 0) & ((nearest * queries).sum(axis=1) >= (queries * queries).sum(axis=1) - ROUNDING)
+    return bool(2 * np.count_nonzero(same) >= len(rows))
 
 
 def _differing(ivf: IvfIndex, vectors: HalfVectors, rows: Rows) -> int:

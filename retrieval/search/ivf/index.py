@@ -51,6 +51,7 @@ class IvfIndex:
         self.measurement = measurement  # None: not measured since it was made or changed
         self.settings = settings
         self.path = path  # of the file that it was read from, for messages
+        self.is_of_these_vectors = False  # whether that was looked at, and is so
         self._unchecked = unchecked  # that file, while lists on disk have not all been checked
         self._lists = training.lists_of(index)
         self._gpu = GpuSearch(self._lists)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrieval.errors import IndexFormatError
+from retrieval.errors import IndexFormatError, Remedy
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
 from retrieval.search.ivf import growth
@@ -39,7 +39,7 @@ class IvfSearch:
     def search(self, queries: Vectors, k: int, selection: Selection) -> ScoredRows:
         """Find the k nearest selected rows to each of (m, d) queries; see VectorSearch."""
         vectors = self._read(selection.rows)
-        ivf = self._storage.current(selection.rows)
+        ivf = self._current(selection.rows)
         if ivf is None:
             return exact.search(vectors, queries, k, rows=selection.within(0, selection.rows))
         from retrieval.search.ivf import flat
@@ -69,7 +69,7 @@ class IvfSearch:
 
     def cluster_order(self, rows: Rows, selection: Selection) -> Rows:
         """Return the rows list by list, those outside the index at the end."""
-        ivf = self._storage.current(selection.rows)
+        ivf = self._current(selection.rows)
         if ivf is None:
             return rows
         place = np.full(selection.rows, ivf.lists, dtype=np.int64)
@@ -83,7 +83,7 @@ class IvfSearch:
         """
         self._storage.clean()
         try:
-            ivf = self._storage.current(rows)
+            ivf = self._current(rows)
             action = self._due(ivf, rows, dead) if ivf is not None else "rebuild"
         except IndexFormatError:  # derived, so it can be rebuilt
             return self.rebuild(rows, dead)
@@ -115,7 +115,7 @@ class IvfSearch:
 
     def status(self, rows: int) -> SearchStatus:
         """Return what a search over the first `rows` rows stands on; see VectorSearch."""
-        ivf = self._storage.current(rows)
+        ivf = self._current(rows)
         return SearchStatus(tail=rows) if ivf is None else _status(ivf, rows, self._storage.size_bytes())
 
     def check(
@@ -149,6 +149,22 @@ class IvfSearch:
 
         problems = list(check.contents(ivf, vectors, compared))
         return problems or list(check.recall(ivf, vectors, dead, search, sample=sample, seed=seed))
+
+    def _current(self, rows: int) -> "IvfIndex | None":
+        """Return the index to search with; raise IndexFormatError for one that is of other vectors.
+
+        That is looked at only where the measurement beside it is of another index. After a kill between the two files
+        it is, too; but then the index finds its own rows.
+        """
+        ivf = self._storage.current(rows)
+        if ivf is None or ivf.measurement is not None or ivf.is_of_these_vectors:
+            return ivf
+        from retrieval.search.ivf import check
+
+        ivf.is_of_these_vectors = check.finds_itself(ivf, self._read(rows))
+        if not ivf.is_of_these_vectors:
+            raise IndexFormatError(f"{ivf.name} is an index of other vectors", Remedy.REPAIR)
+        return ivf
 
     def _due(self, ivf: "IvfIndex", rows: int, dead: Rows) -> growth.Action:
         """Return what to do about an index so that it serves the first `rows` rows well."""

@@ -223,6 +223,28 @@ def test_the_writer_replaces_a_damaged_index(bench: Bench) -> None:
     assert bench.answers() == right
 
 
+def test_an_index_of_other_vectors_is_refused(bench: Bench, tmp_path: Path, clustered: Clustered) -> None:
+    """As when it was restored from the backup of another index."""
+    right = bench.answers()
+    other = tmp_path / "other"
+    other.mkdir()
+    VectorFile(other / "vectors.f16", D).append(clustered(N, D, seed=1).astype(np.float32), 0)
+    Bench(other, bench.settings).opened().rebuild(N)
+    shutil.copy(other / "ivf.faiss", bench.path)
+    with pytest.raises(IndexFormatError, match="is an index of other vectors") as caught:
+        bench.answers()
+    assert caught.value.remedy is Remedy.REPAIR
+    assert bench.opened().check(N) != []
+    bench.opened().refresh(N)
+    assert bench.answers() == right
+
+
+def test_an_index_whose_measurement_was_lost_is_not_taken_for_another(bench: Bench) -> None:
+    (bench.folder / "ivf.json").unlink()
+    assert bench.answers()
+    assert bench.opened().status(N).rows == N
+
+
 def as_written_by_0_1_0(bench: Bench) -> None:
     """Take the checksums away again: nothing else is new in the two files."""
     checked, measured = CheckedFile.open(bench.path), Measurement.load(bench.folder / "ivf.json")
