@@ -1,6 +1,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from photos import photo
 from textures import EDITS, saved, textured
 
 from retrieval import Index
-from retrieval.dedupe.alike import propose, scan
+from retrieval.dedupe.alike import scan
 from retrieval.dedupe.alike.compare import Comparer
+from retrieval.dedupe.alike.propose import ProposalSettings, Proposer
 from retrieval.errors import Interrupted
 from retrieval.store import Store
 
@@ -141,9 +143,8 @@ def small_steps(monkeypatch):
     """Records often, so that it can be stopped at many moments; proposes little, so that families are to complete."""
     monkeypatch.setattr(scan, "_AT_ONCE", 3)
     monkeypatch.setattr(scan, "_RECORDED", 4)
-    monkeypatch.setattr(propose, "BY_EMBEDDING", 1)
-    monkeypatch.setattr(propose, "BY_SKETCH", 1)
-    monkeypatch.setattr(propose, "_MAX_HASH_DISTANCE", -1)
+    few = ProposalSettings(by_embedding=1, by_sketch=1, max_hash_distance=-1)
+    monkeypatch.setattr(scan, "Proposer", partial(Proposer, settings=few))
 
 
 @pytest.mark.usefixtures("small_steps")
