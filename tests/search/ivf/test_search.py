@@ -1,4 +1,4 @@
-"""Searching an index folder: IVF and tail as one, what the dead change, and when the IVF is made, grown or renewed."""
+"""Searching an index folder: IVF and tail as one, what the dead change, and when it is built, extended or rebuilt."""
 
 import shutil
 import subprocess
