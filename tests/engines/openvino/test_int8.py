@@ -78,9 +78,9 @@ def test_a_range_holds_zero_and_what_nineteen_of_twenty_photos_have():
 
 @pytest.mark.parametrize("class_token", [True, False])
 def test_answers_stay_close_to_those_in_fp32(photos, class_token):
-    checkpoint = tiny_network(blocks=3, class_token=class_token)
+    checkpoint = tiny_network(blocks=2, class_token=class_token)  # too few for one to stay in floating point
     quantised = quantise(checkpoint, photos[:20])
-    assert quantised_inputs(quantised) == (inputs(0, 1) if class_token else inputs(0, 1, 2))
+    assert quantised_inputs(quantised) == (inputs(0) if class_token else inputs(0, 1))
     exact = features(convert(checkpoint), photos[20:])
     found = features(quantised, photos[20:], "int8")
     cosines = (exact * found).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(found, axis=1)
