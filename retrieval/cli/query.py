@@ -26,10 +26,10 @@ from retrieval.cli.options import (
 )
 from retrieval.cli.progress import shown
 from retrieval.errors import Interrupted
-from retrieval.filters import Filter
 from retrieval.records import Progress
 
 if TYPE_CHECKING:
+    from retrieval.index import Question
     from retrieval.records import Answer
 
 
@@ -85,13 +85,22 @@ def command(
     answers are printed in order, as soon as they are there, and Ctrl-C keeps what was printed. Options such as
     --species, --since or --under say among which photos to look: the nearest of those are found, however few they are.
     """
+    from retrieval.index import Question
     from retrieval.present import answers as rendered
 
     listings = _listings(images, from_file, from_file0)
     many = bool(listings) or len(images) > 1
     folder = find_index(options.pop("index_folder"))
     tell_of_labels(folder, options["filter"], other_species=options["other_species"])
-    answers = run(folder, images, listings, **options)
+    question = Question(
+        options.pop("k"),
+        options.pop("min_score"),
+        options.pop("predictions"),
+        options.pop("hide_duplicates"),
+        options.pop("filter"),
+        options.pop("other_species"),
+    )
+    answers = run(folder, images, listings, question=question, **options)
     with shown(_draws(progress)) if many else nullcontext(None) as show:
         outcome = Outcome(answers, show, _total(images, listings) if many else None)
         layout = choose_layout(form, relative=relative, filepath_only=filepath_only, print0=print0)
@@ -104,12 +113,7 @@ def run(
     images: Iterable[str],
     listings: Iterable[Listing] = (),
     *,
-    k: int,
-    min_score: float | None,
-    predictions: int,
-    hide_duplicates: bool,
-    filter: Filter,
-    other_species: bool,
+    question: "Question",
     model: str | None,
     **embedder: Any,
 ) -> "Iterator[Answer]":
@@ -118,15 +122,7 @@ def run(
 
     asked = chain(read_stdin(images), *listings)
     with Index.open(folder, model=model, notify=say, **given(**embedder)) as index:
-        yield from index.query_many(
-            asked,
-            k,
-            min_score=min_score,
-            top=predictions,
-            hide_duplicates=hide_duplicates,
-            filter=filter,
-            other_species=other_species,
-        )
+        yield from index.ask(asked, question)
 
 
 def _listings(images: Sequence[str], lines: str | None, nul_ended: str | None) -> list[Listing]:

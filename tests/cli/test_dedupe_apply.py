@@ -146,13 +146,14 @@ def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(library, monkeypatch):
     assert not (library.root / "b" / "new\nline.xmp").exists()
 
 
-@pytest.mark.parametrize(
-    ("count", "words"), [(1, "1 byte"), (999, "999 bytes"), (1500, "1.5 kB"), (2 * 10**10, "20.0 GB")]
-)
-def test_sizes(count, words):
-    from retrieval.cli.dedupe.apply import size
-
-    assert size(count) == words
+def test_what_was_done_is_data_where_a_format_is_asked_for(library):
+    done = call("apply", "plan.csv", "--format", "json")
+    found = json.loads(done.stdout)
+    assert (found["mode"], found["dry_run"], found["photos"] > 0, found["bytes"] > 0) == ("move", False, True, True)
+    assert found["run"] in done.stderr  # the words for a person are there as well
+    undone = json.loads(call("undo", "--format", "json").stdout)
+    assert (undone["run"], undone["photos"], undone["skipped"]) == (found["run"], found["photos"], [])
+    assert call("undo").stdout == ""
 
 
 def test_no_run(library):

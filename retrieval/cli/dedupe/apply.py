@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieval.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED
-from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option
+from retrieval.cli.options import (
+    OUTPUT_FORMATS,
+    choose_layout,
+    find_index,
+    index_option,
+    progress_option,
+    say,
+    show_view,
+    verbose_option,
+)
 from retrieval.cli.progress import shown
 from retrieval.cli.remedies import in_words
-from retrieval.text import printable
+from retrieval.text import format_count, printable
 
 if TYPE_CHECKING:
     from retrieval.dedupe.run.records import ApplyOptions
@@ -24,6 +33,12 @@ DONE = {
     "delete": "deleted",
 }
 KINDS = ("exact", "same-pixels", "near")
+report_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(OUTPUT_FORMATS),
+    help="Print what was done on stdout, too: for programs. Without it, in words on stderr alone.",
+)
 
 
 @click.command()
@@ -48,19 +63,28 @@ KINDS = ("exact", "same-pixels", "near")
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Check every file, and say what would be done; change nothing.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if something was skipped.")
+@report_option
 @index_option
 @progress_option
 @verbose_option
-def command(plan: Path, index_folder: str | None, strict: bool, progress: bool | None, **options: Any) -> None:
-    """Carry out a plan: move duplicates to a holding folder, or what else you say.
+def command(
+    plan: Path, index_folder: str | None, strict: bool, form: str | None, progress: bool | None, **options: Any
+) -> None:
+    r"""Carry out a plan: move duplicates to a holding folder, or what else you say.
 
     Each file and its keeper are read again just before; what has changed since is skipped. RAW, JPEG and sidecars of a
     shot go together. Files in reference folders are never touched, and `retrieval dedupe undo` puts everything back.
+
+    \b
+      retrieval dedupe apply plan.csv --dry-run
+      retrieval dedupe apply plan.csv --kinds exact,same-pixels --format json
     """
-    wishes = choose(**options)
-    with shown(progress) as show:
-        report = run(find_index(index_folder), plan, wishes, show)
-    say(summary(report, index_folder))
+    from retrieval.index import Index
+
+    chosen = choose(**options)
+    with Index.open(find_index(index_folder)) as index, shown(progress) as show:
+        report = index.apply(plan, chosen, progress=show)
+    show_report(report, summary(report, index_folder), form)
     if report.interrupted:
         raise SystemExit(EXIT_INTERRUPTED)
     if report.stopped:
@@ -69,17 +93,13 @@ def command(plan: Path, index_folder: str | None, strict: bool, progress: bool |
         raise SystemExit(EXIT_SOME_FAILED)
 
 
-def run(folder: Path, plan: Path, options: "ApplyOptions", progress: Any) -> "RunReport":
-    """Read the plan and carry it out."""
-    from retrieval.dedupe.plan import plan_file
-    from retrieval.dedupe.run.apply import apply
-    from retrieval.store import Store
+def show_report(report: "RunReport", text: str, form: str | None) -> None:
+    """Tell a person on stderr what was done; a program, where a format is asked for, on stdout."""
+    say(text)
+    if form is not None:
+        from retrieval.present.runs import run_report
 
-    store = Store.open(folder)
-    try:
-        return apply(store, plan_file.read(plan), options, progress)
-    finally:
-        store.close()
+        show_view(run_report(report, text + "\n"), choose_layout(form))
 
 
 def choose(
@@ -94,7 +114,6 @@ def choose(
     dry_run: bool,
 ) -> "ApplyOptions":
     """Put the options together; raise UsageError for those that exclude each other."""
-    from retrieval.dedupe.alike.recheck import why_different
     from retrieval.dedupe.plan.records import Kind
     from retrieval.dedupe.run.records import ApplyOptions, Mode
 
@@ -109,19 +128,19 @@ def choose(
     if unknown or not names:
         raise click.UsageError(f"--kinds takes {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
     mode = chosen[0] if chosen else Mode.MOVE
-    return ApplyOptions(mode, to, frozenset(Kind(name) for name in names), dry_run, why_different)
+    return ApplyOptions(mode, to, frozenset(Kind(name) for name in names), dry_run)
 
 
 def summary(report: "RunReport", index_folder: str | None) -> str:
     """Describe to a person what was done, what was left, and how to take it back."""
     lines = [f"skipped (group {one.group}): {printable(in_words(one.error))}" for one in report.skipped]
     if report.resumed:
-        lines.append(f"Went on with the unfinished run {report.run}.")
+        lines.append(f"Resumed the unfinished run {report.run}.")
     lines.append(_done(report))
     if report.skipped:
         lines.append(f"{len(report.skipped):,} skipped, for the reasons above; they are as they were.")
     lines += [
-        f"{_counted(count, 'file')} in {kind} groups left alone: say --kinds {kind} to remove them."
+        f"{format_count(count, 'file')} in {kind} groups left alone: say --kinds {kind} to remove them."
         for kind, count in report.other_kinds.items()
     ]
     if report.interrupted:
@@ -139,29 +158,9 @@ def undo_command(run: str | None, index_folder: str | None) -> str:
     return shlex.join(words + (["--index", index_folder] if index_folder else []))
 
 
-def amount(report: "RunReport") -> str:
-    """Count the photos, sidecars and bytes of a run."""
-    sidecars = f" and {_counted(report.sidecars, 'sidecar')}" if report.sidecars else ""
-    return f"{_counted(report.photos, 'photo')}{sidecars} ({size(report.size)})"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _done(report: "RunReport") -> str:
+    from retrieval.present.runs import run_amount
+
     folders = ", ".join(printable(str(folder)) for folder in sorted(report.folders))
-    done = f"{amount(report)} {'would be ' if report.dry_run else ''}{DONE[report.mode]}"
+    done = f"{run_amount(report)} {'would be ' if report.dry_run else ''}{DONE[report.mode]}"
     return f"{done} to {folders}." if folders and report.mode == "move" else f"{done}."
-
-
-def size(count: int) -> str:
-    """Write a number of bytes for people."""
-    if count < 1000:
-        return _counted(count, "byte")
-    rest = count / 1000
-    for unit in ("kB", "MB"):
-        if rest < 1000:
-            return f"{rest:,.1f} {unit}"
-        rest /= 1000
-    return f"{rest:,.1f} GB"

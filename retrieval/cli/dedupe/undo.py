@@ -1,13 +1,12 @@
 """`retrieval dedupe undo`: put back what a run has moved."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from retrieval.cli import EXIT_INTERRUPTED, EXIT_SOME_FAILED
-from retrieval.cli.dedupe.apply import amount, undo_command
-from retrieval.cli.options import find_index, index_option, progress_option, say, verbose_option
+from retrieval.cli.dedupe.apply import report_option, show_report, undo_command
+from retrieval.cli.options import find_index, index_option, progress_option, verbose_option
 from retrieval.cli.progress import shown
 from retrieval.cli.remedies import in_words
 from retrieval.text import printable
@@ -20,41 +19,44 @@ if TYPE_CHECKING:
 @click.argument("run", required=False)
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be put back; change nothing.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if something could not be put back.")
+@report_option
 @index_option
 @progress_option
 @verbose_option
-def command(run: str | None, dry_run: bool, strict: bool, index_folder: str | None, progress: bool | None) -> None:
-    """Put back what a run has moved.
+def command(
+    run: str | None,
+    dry_run: bool,
+    strict: bool,
+    form: str | None,
+    index_folder: str | None,
+    progress: bool | None,
+) -> None:
+    r"""Put back what a run has moved.
 
     RUN is a name from `retrieval dedupe runs`; without it, the last one is undone. A file is left where it is, and
     named, if it has changed since or if there is something else in its place.
+
+    \b
+      retrieval dedupe undo --dry-run
     """
-    with shown(progress) as show:
-        report = put_back(find_index(index_folder), run, dry_run=dry_run, progress=show)
-    say(summary(report, index_folder))
+    from retrieval.index import Index
+
+    with Index.open(find_index(index_folder)) as index, shown(progress) as show:
+        report = index.undo(run, dry_run=dry_run, progress=show)
+    show_report(report, summary(report, index_folder), form)
     if report.interrupted:
         raise SystemExit(EXIT_INTERRUPTED)
     if strict and report.skipped:
         raise SystemExit(EXIT_SOME_FAILED)
 
 
-def put_back(folder: Path, run: str | None, *, dry_run: bool, progress: Any) -> "RunReport":
-    """Undo the run."""
-    from retrieval.dedupe.run.undo import undo
-    from retrieval.store import Store
-
-    store = Store.open(folder)
-    try:
-        return undo(store, run, dry_run=dry_run, progress=progress)
-    finally:
-        store.close()
-
-
 def summary(report: "RunReport", index_folder: str | None) -> str:
     """Describe to a person what was put back and what was left."""
+    from retrieval.present.runs import run_amount
+
     lines = [f"left (group {one.group}): {printable(in_words(one.error))}" for one in report.skipped]
     would = "would be " if report.dry_run else ""
-    lines.append(f"{amount(report)} {would}put back; run {report.run}.")
+    lines.append(f"{run_amount(report)} {would}put back; run {report.run}.")
     if not (report.photos or report.sidecars or report.skipped):
         lines.append("Nothing was left to put back. Earlier runs: retrieval dedupe runs")
     if report.interrupted:
