@@ -178,7 +178,9 @@ def _reopen_when_changed(engine: Engine, path: Path) -> None:
     """Open again where files differ from those that were opened: without shared memory, no other writer is noticed."""
 
     def opened(_connection: object, record: Any) -> None:
-        record.info["files"] = None if _sides(path)[1].exists() else _states(path)
+        log, shared = _sides(path)
+        # Shared memory that a killed writer left beside an empty log was not opened, and tells of nothing.
+        record.info["files"] = None if _size(log) and shared.exists() else _states(path)
 
     def checked_out(_connection: object, record: Any, _proxy: object) -> None:
         if record.info["files"] not in (None, _states(path)):

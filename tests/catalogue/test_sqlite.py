@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -121,3 +122,28 @@ def test_a_file_that_is_not_a_database(tmp_path, junk):
         database.pending_migrations()
     database.close()
     assert found.value.remedy is Remedy.RESTORE_OR_NEW_INDEX
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared memory left", "none"])
+def test_a_reader_without_a_log_notices_other_writers(tmp_path, shared):
+    """A killed process can leave the log's index beside an empty log, or beside none."""
+    path = tmp_path / "catalogue.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("CREATE TABLE one (n)")
+        writer.execute("INSERT INTO one VALUES (1)")
+    if shared:
+        path.with_name("catalogue.sqlite-shm").write_bytes(bytes(32_768))
+    engine = SQLITE.engine(path, writable=False)
+    try:
+        assert number(engine) == 1
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("UPDATE one SET n = 2")
+        assert number(engine) == 2
+    finally:
+        engine.dispose()
+
+
+def number(engine):
+    with engine.begin() as connection:
+        return connection.exec_driver_sql("SELECT n FROM one").scalar_one()
