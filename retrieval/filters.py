@@ -5,9 +5,10 @@ What the words mean in one index (which labels, which folders) is `choose`'s to 
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from numbers import Real
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -67,10 +68,15 @@ class Filter:
     max_probability: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("species", "not_species", "under", "not_under", "camera", "not_camera"):
-            self._set(name, _several(getattr(self, name)))
+        for name in ("species", "not_species", "camera", "not_camera"):
+            self._set(name, _several(name, getattr(self, name), str))
+        for name in ("under", "not_under"):
+            self._set(name, _several(name, getattr(self, name), str | PathLike))
         for name in ("near", "not_near"):
-            self._set(name, _circles(getattr(self, name)))
+            self._set(name, _circles(name, getattr(self, name)))
+        for name in ("min_probability", "max_probability"):
+            if not isinstance(getattr(self, name), Real | None):
+                raise QueryError(f"{name} is {getattr(self, name)!r}: give a number from 0 to 1")
         for name in ("since", "until"):
             if getattr(self, name) is not None:
                 self._set(name, moment(getattr(self, name)))
@@ -109,10 +115,22 @@ def moment(value: str | date) -> str:
     return "".join(joint + part for joint, part in zip(_JOINTS, parts, strict=False))
 
 
-def _several(value: Any) -> tuple[Any, ...]:
-    return (value,) if isinstance(value, str | PathLike) else tuple(value)
+def _several(name: str, value: Any, kind: Any) -> tuple[Any, ...]:
+    values = (value,) if isinstance(value, str | PathLike) else _tuple(value)
+    if values is None or not all(isinstance(one, kind) for one in values):
+        raise QueryError(f"{name} is {value!r}: give text, or a list of texts")
+    return values
 
 
-def _circles(value: Sequence[Any]) -> tuple[Near, ...]:
-    circles = [value] if value and isinstance(value[0], int | float) else value
-    return tuple(Near(*circle).checked() for circle in circles)
+def _circles(name: str, value: Any) -> tuple[Near, ...]:
+    values = _tuple(value)
+    if values and isinstance(values[0], Real):
+        values = (values,)
+    circles = [_tuple(one) for one in values or ()]
+    if values is None or not all(one and len(one) == 3 and all(isinstance(n, Real) for n in one) for one in circles):
+        raise QueryError(f"{name} is {value!r}: give (latitude, longitude, km) as in (25.19, 55.32, 10), or a list")
+    return tuple(Near(*circle).checked() for circle in circles if circle)
+
+
+def _tuple(value: Any) -> tuple[Any, ...] | None:
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else None

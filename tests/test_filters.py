@@ -76,3 +76,22 @@ def test_contradictions_are_refused():
     ):
         with pytest.raises(QueryError):
             Filter(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"species": 5}, "species is 5"),
+        ({"not_camera": [None]}, r"not_camera is \[None\]"),
+        ({"camera": b"Canon"}, "camera is b'Canon'"),
+        ({"under": [1.5]}, r"under is \[1.5\]"),
+        ({"near": [(1, 2)]}, r"near is \[\(1, 2\)\]: give \(latitude, longitude, km\)"),
+        ({"near": "25.19,55.32,10"}, "near is '25.19,55.32,10'"),
+        ({"not_near": (1, 2, None)}, "not_near is"),
+        ({"near": 5}, "near is 5"),
+        ({"min_probability": "0.5"}, "min_probability is '0.5': give a number"),
+    ],
+)
+def test_what_is_no_condition_is_named(wrong, named):
+    with pytest.raises(QueryError, match=named):
+        Filter(**wrong)
