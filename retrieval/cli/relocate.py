@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from retrieval.cli.options import find_index, index_option, verbose_option, write
+from retrieval.text import printable
 
 
 @click.command()
@@ -18,7 +19,7 @@ def command(root: str, folder: Path, index_folder: str | None) -> None:
     No photo is read, and none is forgotten.
     """
     run(find_index(index_folder), root, folder)
-    write([f"root {root} is at {folder.absolute()}\n"])
+    write([printable(f"root {root} is at {folder.absolute()}") + "\n"])
 
 
 def run(index_folder: Path, root: str, folder: Path) -> None:

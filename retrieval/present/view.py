@@ -105,13 +105,20 @@ def iso(time: datetime) -> str:
 
 
 def _separated(view: View, layout: Layout) -> Iterator[str]:
-    line = csv_line if layout.format == "csv" else tsv_line
+    exact = csv_line if layout.format == "csv" else tsv_line
+    line = exact if layout.width is None else lambda row: _for_terminal(exact(row))
     header = line(view.columns)  # with the first rows: where these fail, nothing is written
     for block in view.rows:
         yield header + "".join(line(plain(value, layout) for value in row) for row in block)
         header = ""
     if header:
         yield header
+
+
+def _for_terminal(line: str) -> str:
+    """Escape what could steer a terminal; only pipes and files get names byte for byte."""
+    text = line.rstrip("\r\n")
+    return "\t".join(map(printable, text.split("\t"))) + line[len(text) :]
 
 
 def _path_line(path: Path, layout: Layout) -> str:

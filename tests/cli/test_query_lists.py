@@ -164,6 +164,34 @@ def test_progress_is_drawn_on_a_terminal_and_apart_from_the_data(indexed):
     assert b"150/150" in drawn
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")
+@pytest.mark.parametrize("form", ["table", "tsv", "csv", "json", "jsonl", "paths"])
+def test_a_file_name_never_steers_a_terminal(indexed, form):
+    """Only pipes and files get names byte for byte."""
+    import tty  # only Unix has it
+
+    name = "archive/red \x1b[31m\r.jpg"
+    Path(name).write_bytes((indexed / "archive/007.jpg").read_bytes())
+    assert call("index").exit_code == 0
+    words = ["list", *(["-f"] if form == "paths" else ["--format", form])]
+    master, terminal = os.openpty()
+    tty.setraw(terminal)  # as it was written, line ends too
+    process = subprocess.Popen([*PYTHON, *words], stdout=terminal, stderr=subprocess.PIPE)
+    os.close(terminal)
+    drawn = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(master, 2**16):
+            drawn += chunk
+    os.close(master)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"red" in drawn
+    assert b"\x1b" not in drawn
+    assert b"\r" not in drawn.replace(b"\r\n", b"")
+    piped = call("list", "-f").stdout
+    assert str(indexed / name) in piped
+
+
 def test_nothing_is_drawn_elsewhere(indexed):
     done = call("query", "--from-file", "-", "-f", "-k", 1, stdin="\n".join(NAMES).encode())
     assert (done.stdout.splitlines(), done.stderr) == ([str(indexed / name) for name in NAMES], "")
