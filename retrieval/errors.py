@@ -51,6 +51,7 @@ class Remedy(Enum):
     NEW_INDEX = "index into a new folder"
     OTHER_INDEX_FOLDER = "choose another folder for the index"
     REPAIR = "repair the index"
+    REPAIR_AND_UPDATE = "repair the index, then bring it up to date, which embeds the photos again"
     RESTORE = "restore it from a backup"
     RESTORE_OR_NEW_INDEX = "restore it from a backup, or index into a new folder"
     UPGRADE = "upgrade retrieval"
@@ -59,10 +60,12 @@ class Remedy(Enum):
     FREE_SPACE = "free some space on that disk and run again; what was done is kept"
     PERMISSIONS = "check the permissions of the folder"
     COPY_TO_WRITABLE = "copy the index to a disk that can be written, or check the permissions of the folder"
+    COMPARE_WITH_BACKUP = "compare it with a backup: the disk may be failing"
     CHECK_DISK = "check the disk, or restore the index from a backup"
     NAME_FOLDER = "name a folder of photos"
     CHECK_PATH = "check the path, or mount the disk it is on"
     MOUNT = "mount its disk, then run again"
+    MOUNT_AND_CONTINUE = "mount its disk and run again; what was done is kept"
     MOUNT_OR_RELOCATE = (
         "mount its disk; or, if it has moved, say where root {root} is now; or name the folders to index"
     )

@@ -1,11 +1,15 @@
 """The shape of the package: imports run one way, the door stays small."""
 
 import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
 import retrieval
+from retrieval.cli.remedies import WORDS
 
 PACKAGE = Path(retrieval.__file__).parent
 # Each part may import from those before it, and from itself. What stands together on a line is on one level.
@@ -78,3 +82,32 @@ def test_only_the_registry_knows_which_engine_searches():
         inside = path.relative_to(PACKAGE).as_posix()
         if not inside.startswith("search/ivf/") and inside != "search/registry.py":
             assert "retrieval.search.ivf" not in path.read_text(encoding="utf-8"), path
+
+
+def test_only_the_command_line_knows_its_commands_and_options():
+    """Errors carry what to do about them as data; each edge says it in its own words."""
+    command = re.compile(r"`retrieval |(?<![\w-])--[a-z][a-z-]+")
+    # Reasons of unreadable photos are stored, and read long after; `training` has a command line of its own; a style
+    # sheet names its variables like options.
+    elsewhere = {"cli", "training", "decode/picture.py", "present/page_assets.py"}
+    for path in PACKAGE.rglob("*.py"):
+        place = path.relative_to(PACKAGE)
+        if {place.parts[0], place.as_posix()} & elsewhere:
+            continue
+        named = [text for text in spoken(ast.parse(path.read_text(encoding="utf-8"))) if command.search(text)]
+        assert not named, f"{place}: {named}"
+
+
+def spoken(tree: ast.AST) -> Iterator[str]:
+    """The strings of a module that are no docstrings."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_every_remedy_in_the_command_lines_words_has_the_same_details():
+    """Words with a detail that the library does not give would fail where they are needed."""
+    for remedy, words in WORDS.items():
+        given = {name for _, name, _, _ in Formatter().parse(remedy.value) if name}
+        assert {name for _, name, _, _ in Formatter().parse(words) if name} <= given, remedy

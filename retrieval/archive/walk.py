@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retrieval.archive.suffixes import PHOTO_SUFFIXES
-from retrieval.errors import ArchiveError
+from retrieval.errors import ArchiveError, Remedy
 from retrieval.records import Failure
 
 # Folders that operating systems, network disks and photo tools keep for themselves: thumbnails, trash, resource forks.
@@ -119,7 +119,7 @@ def check_root(path: Path) -> Path:
     """Return the absolute path of a folder of photos, links resolved; raise ArchiveError where it is none."""
     resolved = path.expanduser().resolve()
     if not resolved.exists():
-        raise ArchiveError(f"there is no folder {path}: check the path, or mount the disk it is on")
+        raise ArchiveError(f"there is no folder {path}", Remedy.CHECK_PATH)
     if not resolved.is_dir():
         raise ArchiveError(f"{path} is a file, not a folder: give the folder that holds the photos")
     return resolved

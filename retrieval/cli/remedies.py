@@ -8,6 +8,7 @@ WORDS = {
     Remedy.NEW_INDEX: "index into a new folder with --index",
     Remedy.OTHER_INDEX_FOLDER: "choose another folder with --index",
     Remedy.REPAIR: "run `retrieval verify --repair`",
+    Remedy.REPAIR_AND_UPDATE: "run `retrieval verify --repair`, then `retrieval index`, which embeds the photos again",
     Remedy.RESTORE_OR_NEW_INDEX: "restore it from a backup, or index into a new folder with --index",
     Remedy.UPGRADE_OR_NEW_INDEX: "upgrade retrieval, or index into a new folder with --index",
     Remedy.NAME_FOLDER: "name a folder of photos, as in `retrieval index FOLDER`",
@@ -71,3 +72,8 @@ def in_words(error: RetrievalError) -> str:
     if error.remedy not in WORDS:
         return str(error)
     return f"{error.what}: {WORDS[error.remedy].format_map(error.details)}"
+
+
+def advice(remedy: Remedy) -> str:
+    """Say what to do, for a remedy without details."""
+    return WORDS.get(remedy, remedy.value)

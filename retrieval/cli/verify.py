@@ -17,6 +17,7 @@ from retrieval.cli.options import (
     verbose_option,
 )
 from retrieval.cli.progress import shown
+from retrieval.cli.remedies import advice
 from retrieval.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def command(index_folder: str | None, hashes: bool, repair: bool, form: str, pro
     except Interrupted:
         say("Stopped before every file was read; nothing was changed by reading them.")
         raise SystemExit(EXIT_INTERRUPTED) from None
-    show_view(verification(found, lambda problem: problem.remedy), choose_layout(form))
+    show_view(verification(found, lambda problem: advice(problem.remedy)), choose_layout(form))
     if not found.sound:
         raise SystemExit(EXIT_FAILED)
 

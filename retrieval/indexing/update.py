@@ -15,7 +15,7 @@ from retrieval.catalogue.rehash import rehash
 from retrieval.catalogue.run import IndexingRun
 from retrieval.embed.embedder import Embedder
 from retrieval.engines.openvino.calibrated import INT8
-from retrieval.errors import ArchiveError
+from retrieval.errors import ArchiveError, Remedy
 from retrieval.indexing.calibrate import calibrate
 from retrieval.indexing.new_contents import NewContents
 from retrieval.indexing.settings import rebuild_search
@@ -94,7 +94,7 @@ def plan(manifest: Manifest, paths: Iterable[Path]) -> tuple[Manifest, list[tupl
         starts[path] = found[0]
         starts.update({root: name for name, root in manifest.nested_roots(path).items()})
     if not starts:
-        raise ArchiveError("this index has no folders yet: name one, as in `retrieval index FOLDER`")
+        raise ArchiveError("this index has no folders yet", Remedy.NAME_FOLDER)
     inner = {path for path in starts for other in starts if other in path.parents and starts[other] == starts[path]}
     return manifest, [(name, path) for path, name in starts.items() if path not in inner]
 
@@ -102,10 +102,7 @@ def plan(manifest: Manifest, paths: Iterable[Path]) -> tuple[Manifest, list[tupl
 def _mounted(manifest: Manifest, name: str) -> Path:
     path = manifest.roots[name]
     if not path.is_dir():
-        raise ArchiveError(
-            f"the folder {path} (root {name!r}) is not there: mount its disk; or, if it has moved, say where it is now "
-            f"with `retrieval relocate {name} FOLDER`; or name the folders to index"
-        )
+        raise ArchiveError(f"the folder {path} (root {name!r}) is not there", Remedy.MOUNT_OR_RELOCATE, root=name)
     return path
 
 
@@ -122,7 +119,7 @@ def _list(
         for listed in run.add_listed(name, walk):
             options.progress(Progress("scanning", before + listed, None))
         if not start.is_dir():
-            raise ArchiveError(f"{start} vanished while it was being listed: mount its disk, then run again")
+            raise ArchiveError(f"{start} vanished while it was being listed", Remedy.MOUNT)
         walks.append((name, walk))
     return walks
 
@@ -134,14 +131,11 @@ def _refuse_empty(store: Store, manifest: Manifest, walks: Sequence[tuple[str, W
             continue
         known = store.catalogue.photos.count_in(Folder(name, relative_to(walk.start, walk.root)))
         if known:
-            raise ArchiveError(
-                f"{walk.start} has no photos, but the index knows {known:,} there: mount its disk; or, if you did "
-                "delete them all, run again with --allow-empty"
-            )
+            found = f"{walk.start} has no photos, but the index knows {known:,} there"
+            raise ArchiveError(found, Remedy.MOUNT_OR_ALLOW_EMPTY)
         if name not in store.manifest.roots and not manifest.nested_roots(walk.root):
-            raise ArchiveError(
-                f"there are no photos in {walk.root} ({sum(walk.ignored.values()):,} other files): check the path"
-            )
+            found = f"there are no photos in {walk.root} ({sum(walk.ignored.values()):,} other files)"
+            raise ArchiveError(found, Remedy.CHECK_PATH)
 
 
 def _listed_folder(name: str, walk: Walk) -> ListedFolder:
@@ -158,9 +152,7 @@ def _refuse_vanished(manifest: Manifest, outcomes: Sequence[Outcome]) -> None:
     unreadable = {outcome.source.root for outcome in outcomes if outcome.content_hash is None}
     for root in (manifest.roots[name] for name in sorted(unreadable)):
         if not root.is_dir():
-            raise ArchiveError(
-                f"{root} vanished while it was being read: mount its disk and run again; what was done is kept"
-            )
+            raise ArchiveError(f"{root} vanished while it was being read", Remedy.MOUNT_AND_CONTINUE)
 
 
 def _record(store: Store, run: IndexingRun, outcomes: Sequence[Outcome]) -> Counter[str]:

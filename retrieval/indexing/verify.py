@@ -29,12 +29,12 @@ class Problem:
 
     place: Place
     what: str
-    remedy: str
+    remedy: Remedy
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was looked at, what is wrong, and what was mended."""
+    """What was looked at, what is wrong, and what was repaired."""
 
     vectors: int
     files: int  # whose bytes were read; 0 unless asked
@@ -43,12 +43,8 @@ class Verification:
 
     @property
     def sound(self) -> bool:
-        """Nothing is wrong, or everything was mended."""
+        """Nothing is wrong, or everything was repaired."""
         return not self.problems
-
-
-REPAIR = "`retrieval verify --repair` mends it"
-REINDEX = "`retrieval verify --repair`, then `retrieval index` embeds the photos again"
 
 
 def verify(
@@ -58,7 +54,7 @@ def verify(
     repair: bool = False,
     progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> Verification:
-    """Check an index, and with `repair` mend what can be derived; `hashes` reads every indexed file as well.
+    """Check an index, and with `repair` derive again what can be; `hashes` reads every indexed file as well.
 
     Holds the writer's lock: a run in progress would look like damage.
     """
@@ -79,28 +75,31 @@ def _problems(store: Store) -> Iterator[Problem]:
     for one in store.catalogue.integrity.findings():
         what = f"{one.count:,} {one.kind.value.replace('-', ' ')}"
         place: Place = "masks" if one.kind is Contradiction.WRONG_MASKS else "catalogue"
-        yield Problem(place, what, REPAIR if place == "masks" else "restore catalogue.sqlite from a backup")
+        yield Problem(place, what, Remedy.REPAIR if place == "masks" else Remedy.RESTORE)
     rows, present = store.catalogue.contents.vectors(), store.vectors.count()
     if present > rows or store.vectors.has_partial_row():
-        yield Problem("vectors", f"vectors.f16 has {present - rows:,} rows that no photo was recorded for", REPAIR)
+        yield Problem(
+            "vectors", f"vectors.f16 has {present - rows:,} rows that no photo was recorded for", Remedy.REPAIR
+        )
     if present < rows:
-        yield Problem("vectors", f"vectors.f16 has {present:,} of {rows:,} rows", REINDEX)
+        yield Problem("vectors", f"vectors.f16 has {present:,} of {rows:,} rows", Remedy.REPAIR_AND_UPDATE)
         return
     damaged = damaged_rows(store, rows)
     if len(damaged):
-        yield Problem("vectors", f"{len(damaged):,} vectors are damaged, the first in row {damaged[0]}", REINDEX)
+        what = f"{len(damaged):,} vectors are damaged, the first in row {damaged[0]}"
+        yield Problem("vectors", what, Remedy.REPAIR_AND_UPDATE)
     for wrong in store.search.check(rows, store.catalogue.contents.dead_rows()):
-        yield Problem("search", wrong.what, REPAIR)
+        yield Problem("search", wrong.what, Remedy.REPAIR)
     if store.calibrated_network:
         try:
             store.calibrated_network.facts()
         except IndexFormatError as error:
-            yield Problem("network", error.what, Remedy.RESTORE_NETWORK.value)
+            yield Problem("network", error.what, Remedy.RESTORE_NETWORK)
     elif rows and store.manifest.model.precision == INT8:
-        yield Problem("network", f"{MANIFEST_NAME} does not name the calibrated network", "restore it from a backup")
+        yield Problem("network", f"{MANIFEST_NAME} does not name the calibrated network", Remedy.RESTORE)
     if store.head is None and store.manifest.model.classes:
-        remedy = "`retrieval index` writes it again once the weights are at hand"
-        yield Problem("head", f"{HEAD_NAME} is missing: species of stored photos cannot be listed in full", remedy)
+        what = f"{HEAD_NAME} is missing: species of stored photos cannot be listed in full"
+        yield Problem("head", what, Remedy.UPDATE_INDEX)
 
 
 def damaged_rows(store: Store, rows: int) -> Rows:
@@ -115,7 +114,7 @@ def damaged_rows(store: Store, rows: int) -> Rows:
 
 
 def _repair(store: Store) -> None:
-    """Mend what can be derived: cut leftovers, disown lost vectors, derive masks and the search index again."""
+    """Derive again what can be: cut leftovers, disown lost vectors, derive masks and the search index again."""
     store.vectors.truncate(min(store.vectors.count(), store.catalogue.contents.vectors()))
     store.catalogue.integrity.remove_from(store.vectors.count())
     rows = store.catalogue.contents.vectors()
@@ -133,15 +132,11 @@ def _changed_files(store: Store, progress: Callable[[Progress], None]) -> Iterat
         try:
             facts = path.stat()
             if (facts.st_size, facts.st_mtime_ns) != (file.size, file.mtime_ns):
-                problem = Problem("files", f"{path} has changed since it was indexed", "`retrieval index` takes it up")
+                problem = Problem("files", f"{path} has changed since it was indexed", Remedy.UPDATE_INDEX)
             elif hash_file(path) != file.hash:
-                remedy = "compare it with a backup: the disk may be failing"
-                problem = Problem(
-                    "files", f"{path} has other bytes than when it was indexed, at the same size and time", remedy
-                )
+                what = f"{path} has other bytes than when it was indexed, at the same size and time"
+                problem = Problem("files", what, Remedy.COMPARE_WITH_BACKUP)
         except OSError as error:
-            problem = Problem(
-                "files", f"{path} cannot be read: {error.strerror}", "`retrieval index` notes what is gone"
-            )
+            problem = Problem("files", f"{path} cannot be read: {error.strerror}", Remedy.UPDATE_INDEX)
         progress(Progress("hashing", number, total, path=path))
         yield problem

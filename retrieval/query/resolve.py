@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.catalogue.criteria import Criteria, Folder
-from retrieval.errors import CheckpointError, QueryError
+from retrieval.errors import CheckpointError, QueryError, Remedy
 from retrieval.filters import Filter
 from retrieval.manifest import Manifest
 from retrieval.records import Rows
@@ -105,7 +105,7 @@ def _species(store: Store, wanted: Filter) -> Callable[[str], frozenset[str]]:
     def matching(name: str) -> frozenset[str]:
         found = known.matching(name)
         if not found:
-            raise QueryError(_unknown_species(name, known.suggestions(name)))
+            raise _unknown_species(name, known.suggestions(name))
         return found
 
     return matching
@@ -118,13 +118,11 @@ def _labels(store: Store) -> tuple[str, ...]:
         return ()  # `verify` tells of it; the labels of photos are known nonetheless
 
 
-def _unknown_species(name: str, suggestions: list[str]) -> str:
+def _unknown_species(name: str, suggestions: list[str]) -> QueryError:
+    unknown = f"no species is called {name!r} here"
     if suggestions:
-        return f"no species is called {name!r} here: did you mean {' or '.join(map(repr, suggestions))}?"
-    return (
-        f"no species is called {name!r} here: `retrieval list --by-species` lists those you have; a pattern such as "
-        "'*warbler*' stands for many"
-    )
+        return QueryError(f"{unknown}: did you mean {' or '.join(map(repr, suggestions))}?")
+    return QueryError(unknown, Remedy.LIST_SPECIES)
 
 
 def _cameras(store: Store, wanted: Filter) -> Callable[[str], frozenset[str]]:

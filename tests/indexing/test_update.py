@@ -11,6 +11,7 @@ from photos import archive, photo
 from tiny import tiny_checkpoint
 
 from retrieval import Index
+from retrieval.cli.remedies import in_words
 from retrieval.errors import (
     ArchiveError,
     IndexFormatError,
@@ -243,8 +244,9 @@ def test_an_unmounted_root_is_an_error_not_deletions(index, tmp_path):
     other = archive(tmp_path / "other", 2, first_seed=40)
     index.add(folder, other)
     folder.rename(tmp_path / "away")
-    with pytest.raises(ArchiveError, match=r"not there: mount its disk.*retrieval relocate disk"):
+    with pytest.raises(ArchiveError, match=r"not there: mount its disk.*where root disk is now") as caught:
         index.add()
+    assert "`retrieval relocate disk FOLDER`" in in_words(caught.value)
     folder.mkdir()  # an empty mount point
     with pytest.raises(ArchiveError, match="knows 4 there: mount its disk"):
         index.add()

@@ -69,6 +69,6 @@ class RunSummary:
 def reason(error: RetrievalError | OSError) -> tuple[str, Remedy | None]:
     """Return what went wrong in one line, and what to do about it."""
     if isinstance(error, RetrievalError):
-        return error.what, error.remedy
+        return (str(error), None) if error.details else (error.what, error.remedy)  # details are not kept
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return f"{where}{error.strerror or error}", None
