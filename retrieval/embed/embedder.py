@@ -188,7 +188,7 @@ class Embedder:
         pixels = [one.pixels for one in batch if one.pixels is not None]
         if not pixels:
             return lambda: [Embedded(one.item) for one in batch]
-        engine = self.network.load().engine
+        engine = self.network.engine()
         engine.expect(count, self._batch_limit())
         wait = engine.submit(pixels)
 

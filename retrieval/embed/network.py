@@ -1,5 +1,6 @@
 """Which network an embedder runs: found, held against what an index expects, and loaded when it is first needed."""
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ class Loaded(NamedTuple):
     engine: Engine
     model: Model
     head: Head
+    process: int  # that loaded it
 
 
 class Network:
@@ -70,6 +72,20 @@ class Network:
             self.loaded = self._load_calibrated() if self._precision == INT8 else self._load_weights()
         return self.loaded
 
+    def engine(self) -> Engine:
+        """Return what runs the network, loaded.
+
+        Raises ModelError in a process that was forked after it was loaded: the engine's threads stayed behind, and
+        waiting for them would never end.
+        """
+        loaded = self.load()
+        if loaded.process != os.getpid():
+            raise ModelError(
+                "this process was forked from one that had loaded the network, which cannot run here",
+                Remedy.FORK_EARLIER,
+            )
+        return loaded.engine
+
     def _load_weights(self) -> Loaded:
         checkpoint = self.checkpoint()
         weights = checkpoint.weights
@@ -88,7 +104,7 @@ class Network:
             precision=engine.precision,
             label_kind=head.label_kind,
         )
-        return Loaded(engine, model, head)
+        return Loaded(engine, model, head, os.getpid())
 
     def _load_calibrated(self) -> Loaded:
         network = self._calibrated_network
@@ -101,7 +117,7 @@ class Network:
             head = Head.load(network.folder / HEAD_NAME)
         except CheckpointError:  # lost: only now are the weights looked for
             head = head_of(self.checkpoint())
-        return Loaded(engine, self._expected, head)
+        return Loaded(engine, self._expected, head, os.getpid())
 
 
 def _other_weights(expected: Model, found: zoo.Weights) -> ModelMismatchError:

@@ -1,6 +1,9 @@
 """Batches submitted ahead of their answers: in order, whole, and never more under way than the engine asks for."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -110,6 +113,41 @@ def test_photos_that_cannot_be_read_load_no_network(model, tmp_path) -> None:
     (folder / "broken.jpg").write_bytes(b"no photo")
     assert [outcome.failure.kind for group in stream(embedder, folder) for outcome in group] == ["not-a-photo"]
     assert embedder.network.loaded is None
+
+
+FORKED = """
+import os, sys, warnings
+from retrieval.embed.embedder import Embedder
+from retrieval.errors import ModelError
+
+warnings.simplefilter("ignore", DeprecationWarning)  # Python itself warns of forks beside threads
+model, engine, photo = sys.argv[1:]
+embedder = Embedder(model, engine=engine, device="cpu")
+embedder.embed([photo])
+child = os.fork()
+if child:
+    _, status = os.waitpid(child, 0)
+    embedder.embed([photo])
+    raise SystemExit(os.waitstatus_to_exitcode(status))
+try:
+    embedder.embed([photo])
+except ModelError as error:
+    print(error.remedy, flush=True)
+    os._exit(0)
+os._exit(1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_a_process_forked_after_the_network_was_loaded_says_so(model, tmp_path, engine) -> None:
+    """Threads do not survive a fork: to wait for them would never end."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    photo = next(archive(tmp_path / "a", 1).iterdir())
+    command = [sys.executable, "-c", FORKED, model, engine, photo]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "Remedy.FORK_EARLIER\n"), done.stderr
 
 
 @pytest.fixture
