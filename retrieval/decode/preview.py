@@ -10,9 +10,6 @@ from PIL import Image
 from retrieval.records import Preview
 
 SIDE = 160  # pixels of the longer side: enough to find a crop of a quarter again, in about 5 kB
-# Of perceptual_hash. Hashes of other rules are computed again from their thumbnails; see catalogue.rehash.
-# 1: before 0.2, from the picture before it was saved, in floating point: the last bits were the processor's.
-HASH_RULES = 2
 _QUALITY = 78
 _HASHED = 32  # samples in each direction
 _FREQUENCIES = 8  # in each direction: 64 bits

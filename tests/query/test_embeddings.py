@@ -124,7 +124,7 @@ def test_a_photo_in_a_closed_folder_fails_in_its_place(filled, tmp_path):
         strict = as_a_user_who_obeys_permissions(*command, "--format", "tsv", "--strict")
     finally:
         closed.parent.chmod(0o700)
-    assert found.stdout.split() == [str(tmp_path / "a" / "002.jpg"), str(tmp_path / "a" / "003.jpg")], found.stderr
+    assert found.stdout.splitlines() == [str(tmp_path / "a" / "002.jpg"), str(tmp_path / "a" / "003.jpg")], found.stderr
     assert found.returncode == 0
     assert f"{closed}: cannot be read: {os.strerror(13)}" in found.stderr
     assert strict.returncode == 3

@@ -13,7 +13,6 @@ _COARSE = 0.06  # of the picture's long side: how far a point may lie from where
 _TOLERANCES = (0.06, 0.03, 0.015)  # from where all the matches say it is, round by round
 _MAX_SCALE = 6.0
 
-Points = NDArray[np.float32]  # (n, 4), see Features
 Affine = NDArray[np.float64]  # (2, 3): takes (x, y, 1) of the first picture to (x, y) of the second
 Pairs = NDArray[np.intp]  # (m, 2): numbers of a point of the first and of its match in the second
 

@@ -348,7 +348,7 @@ class TestFile:
                 print(type(error).__name__, error.filename)
         """)
         output = subprocess.run([sys.executable, "-c", program, str(saved)], capture_output=True, text=True, check=True)
-        assert output.stdout.split() == ["StorageError", str(saved)]
+        assert output.stdout == f"StorageError {saved}\n"
         assert sorted(path.name for path in saved.parent.iterdir()) == ["ivf.faiss", "ivf.json"]
         assert load(saved).measurement == index.measurement
 
