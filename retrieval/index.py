@@ -16,7 +16,7 @@ from retrieval.dedupe.groups.ignore import ignore, ignored
 from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Image
 from retrieval.engines.openvino import calibrated
-from retrieval.engines.openvino.calibrated import INT8
+from retrieval.engines.protocol import INT8
 from retrieval.errors import ModelMismatchError, Remedy
 from retrieval.filters import Filter
 from retrieval.indexing.settings import optimise, relocate

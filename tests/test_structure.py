@@ -50,6 +50,26 @@ def test_imports_run_one_way(path):
         assert RANK[other] < RANK[part], f"{part} imports {other}"
 
 
+def modules_imported(path: Path) -> set[Path]:
+    """The modules of this package that a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "retrieval":
+            place = PACKAGE.joinpath(*node.module.split(".")[1:])
+            found |= {place.with_suffix(".py"), *(place / f"{alias.name}.py" for alias in node.names)}
+    return {other for other in found if other.is_file()}
+
+
+def test_no_module_imports_itself_through_others():
+    """Also not inside functions: what needs that to start has its parts in the wrong places."""
+    left = {path: modules_imported(path) for path in PACKAGE.rglob("*.py") if not path.name.startswith("__")}
+    while left:
+        free = [path for path, others in left.items() if not others & left.keys()]
+        assert free, f"a circle among {', '.join(sorted(str(path.relative_to(PACKAGE)) for path in left))}"
+        for path in free:
+            del left[path]
+
+
 def test_the_door_has_at_most_ten_names():
     assert len(retrieval.__all__) <= 10
     assert all(getattr(retrieval, name) for name in retrieval.__all__)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from retrieval.engines import registry
 from retrieval.engines.openvino import calibrated
-from retrieval.engines.openvino.calibrated import INT8, CalibratedNetwork
-from retrieval.engines.protocol import Engine
+from retrieval.engines.openvino.calibrated import CalibratedNetwork
+from retrieval.engines.protocol import INT8, Engine
 from retrieval.errors import CheckpointError, ModelError, ModelMismatchError, Remedy
 from retrieval.manifest import Model
 from retrieval.models import zoo

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from retrieval.models.lazy_checkpoint import LazyCheckpoint
 from retrieval.models.transform import InputTransform
 
+INT8 = "int8"  # the precision of a network that was calibrated for one index
 Floats = NDArray[np.float32]
 Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]  # (n, height, width, 3), together or one by one
 

@@ -14,8 +14,7 @@ from retrieval.decode.prefetch import prefetch
 from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Pixels, Preparation
 from retrieval.engines import registry
-from retrieval.engines.openvino.calibrated import INT8
-from retrieval.engines.protocol import Engine
+from retrieval.engines.protocol import INT8, Engine
 from retrieval.errors import IndexFormatError, ModelError, PhotoError, Remedy
 from retrieval.manifest import MANIFEST_NAME, Calibration
 from retrieval.records import Progress, Source, Vectors

@@ -14,7 +14,7 @@ from retrieval.catalogue.listing import ListedFolder, Settled
 from retrieval.catalogue.rehash import rehash
 from retrieval.catalogue.run import IndexingRun
 from retrieval.embed.embedder import Embedder
-from retrieval.engines.openvino.calibrated import INT8
+from retrieval.engines.protocol import INT8
 from retrieval.errors import ArchiveError, Remedy
 from retrieval.indexing.calibrate import calibrate
 from retrieval.indexing.new_contents import NewContents

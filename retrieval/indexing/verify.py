@@ -8,7 +8,7 @@ import numpy as np
 
 from retrieval.archive.content import hash_file
 from retrieval.catalogue.integrity import Contradiction
-from retrieval.engines.openvino.calibrated import INT8
+from retrieval.engines.protocol import INT8
 from retrieval.errors import IndexFormatError, Remedy
 from retrieval.lock import writing
 from retrieval.manifest import MANIFEST_NAME

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from retrieval.durable import replacing, scratch_folder, sync_file, sync_folder
 from retrieval.engines import registry
 from retrieval.engines.accelerator import default_device
+from retrieval.engines.protocol import INT8
 from retrieval.errors import IndexFormatError, ModelError, Remedy
 from retrieval.models.digest import sha256
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:  # come with OpenVINO
     from retrieval.engines.openvino.cache import Converted
     from retrieval.engines.openvino.engine import OpenVinoEngine
 
-INT8 = "int8"
 ENGINE = "openvino"
 FACTS_NAME = "int8.json"
 GRAPH_NAMES = ("int8.bin", "int8.xml")

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.engines.openvino.cache import Converted, converted
-from retrieval.engines.openvino.calibrated import INT8
 from retrieval.engines.openvino.without_telemetry import openvino
-from retrieval.engines.protocol import Floats
+from retrieval.engines.protocol import INT8, Floats
 from retrieval.errors import ModelError, Remedy
 from retrieval.models.lazy_checkpoint import LazyCheckpoint
 

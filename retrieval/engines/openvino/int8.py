@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.engines.openvino.cache import Converted
-from retrieval.engines.openvino.calibrated import INT8
 from retrieval.engines.openvino.engine import OpenVinoEngine
 from retrieval.engines.openvino.graph import Floats, Layers, Node, Weights, graph, linear, weights_of
 from retrieval.engines.openvino.without_telemetry import opset13
+from retrieval.engines.protocol import INT8
 from retrieval.models.checkpoint import Checkpoint
 from retrieval.models.vit import VitConfig
 
