@@ -1,5 +1,9 @@
 """What to do about an error, in the command line's words: with the names of its commands and options."""
 
+import shlex
+from string import Formatter
+from typing import Any
+
 from retrieval.errors import Remedy, RetrievalError
 
 WORDS = {
@@ -13,7 +17,7 @@ WORDS = {
     Remedy.UPGRADE_OR_NEW_INDEX: "upgrade retrieval, or index into a new folder with --index",
     Remedy.NAME_FOLDER: "name a folder of photos, as in `retrieval index FOLDER`",
     Remedy.MOUNT_OR_RELOCATE: "mount its disk; or, if it has moved, say where it is now with "
-    "`retrieval relocate {root} FOLDER`; or name the folders to index",
+    "`retrieval relocate {root!q} FOLDER`; or name the folders to index",
     Remedy.MOUNT_OR_ALLOW_EMPTY: "mount its disk; or, if you did delete them all, run again with --allow-empty",
     Remedy.OTHER_MODEL: "give another checkpoint with --model",
     Remedy.SAME_MODEL_OR_NEW_INDEX: "give the same weights with --model, or index into a new folder with --index",
@@ -71,9 +75,16 @@ def in_words(error: RetrievalError) -> str:
     """Say what happened and what to do; what names no option is said as the library says it."""
     if error.remedy not in WORDS:
         return str(error)
-    return f"{error.what}: {WORDS[error.remedy].format_map(error.details)}"
+    return f"{error.what}: {_Words().vformat(WORDS[error.remedy], (), error.details)}"
 
 
 def advice(remedy: Remedy) -> str:
     """Say what to do, for a remedy without details."""
     return WORDS.get(remedy, remedy.value)
+
+
+class _Words(Formatter):
+    """Writes {name!q} as a shell takes it for one word."""
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        return shlex.quote(str(value)) if conversion == "q" else super().convert_field(value, conversion)

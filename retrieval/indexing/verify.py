@@ -15,6 +15,7 @@ from retrieval.manifest import MANIFEST_NAME
 from retrieval.models.head import HEAD_NAME
 from retrieval.records import Progress, Rows
 from retrieval.store import Store
+from retrieval.text import format_count
 
 ROWS_AT_ONCE = 65_536
 # A unit vector rounded to half precision keeps its length within 2^-11 of 1; twice that is damage.
@@ -86,7 +87,7 @@ def _problems(store: Store) -> Iterator[Problem]:
         return
     damaged = damaged_rows(store, rows)
     if len(damaged):
-        what = f"{len(damaged):,} vectors are damaged, the first in row {damaged[0]}"
+        what = f"{format_count(len(damaged), 'damaged vector')}, the first in row {damaged[0]}"
         yield Problem("vectors", what, Remedy.REPAIR_AND_UPDATE)
     for wrong in store.search.check(rows, store.catalogue.contents.dead_rows()):
         yield Problem("search", wrong.what, Remedy.REPAIR)

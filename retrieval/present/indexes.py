@@ -25,7 +25,8 @@ def _report_text(done: Report, index: str) -> str:
     counts = {name: getattr(done, name) for name in names}
     text = "".join(f"{name:>10} {count:>10,}\n" for name, count in counts.items() if count or name in always)
     rate = f", {done.embedded / done.elapsed_s:.1f} photos/s" if done.embedded and done.elapsed_s else ""
-    text += f"{done.embedded:,} network passes in {done.elapsed_s:.1f} s{rate}. Index: {printable(index)}\n"
+    passes = f"{done.embedded:,} network pass{'' if done.embedded == 1 else 'es'}"
+    text += f"{passes} in {done.elapsed_s:.1f} s{rate}. Index: {printable(index)}\n"
     if done.links:
         text += f"{format_count(done.links, 'symbolic link')} not followed.\n"
     if done.ignored:

@@ -19,6 +19,7 @@ from retrieval.errors import (
     IndexProblem,
     Interrupted,
     ModelMismatchError,
+    Remedy,
 )
 from retrieval.lock import writing
 
@@ -247,6 +248,8 @@ def test_an_unmounted_root_is_an_error_not_deletions(index, tmp_path):
     with pytest.raises(ArchiveError, match=r"not there: mount its disk.*where root disk is now") as caught:
         index.add()
     assert "`retrieval relocate disk FOLDER`" in in_words(caught.value)
+    elsewhere = ArchiveError("gone", Remedy.MOUNT_OR_RELOCATE, root="my disk's photos")
+    assert """`retrieval relocate 'my disk'"'"'s photos' FOLDER`""" in in_words(elsewhere)
     folder.mkdir()  # an empty mount point
     with pytest.raises(ArchiveError, match="knows 4 there: mount its disk"):
         index.add()
