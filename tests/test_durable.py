@@ -1,7 +1,6 @@
 """Replacing files: what a crash, a full disk, a stranger's file or another process may find there."""
 
 import errno
-import multiprocessing
 import os
 import shutil
 import stat
@@ -167,25 +166,24 @@ def test_leftovers_of_an_index_are_removed_those_of_the_first_version_too(tmp_pa
 @posix
 def test_what_another_process_is_writing_is_left_alone(tmp_path):
     target = tmp_path / "plan.csv"
-    context = multiprocessing.get_context("spawn")
-    begun, go_on = context.Event(), context.Event()
-    writer = context.Process(target=write_slowly, args=(target, begun, go_on))
-    writer.start()
-    assert begun.wait(60)
-    write(target, "quick")
-    assert target.read_text() == "quick"
-    go_on.set()
-    writer.join(60)
-    assert writer.exitcode == 0
+    code = f"""
+        import sys
+        from pathlib import Path
+        from retrieval.durable import replacing
+        with replacing(Path({str(target)!r})) as partial:
+            print("begun", flush=True)
+            sys.stdin.readline()
+            partial.write_text("slow")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "begun\n"
+        write(target, "quick")
+        assert target.read_text() == "quick"
+        writer.communicate("go on\n", timeout=60)
+    assert writer.returncode == 0
     assert target.read_text() == "slow"
     assert names(tmp_path) == ["plan.csv"]
-
-
-def write_slowly(target: Path, begun, go_on) -> None:
-    with replacing(target) as partial:
-        begun.set()
-        assert go_on.wait(60)
-        partial.write_text("slow")
 
 
 def test_a_scratch_folder_goes_with_what_is_in_it_and_with_what_a_killed_process_left(tmp_path):
