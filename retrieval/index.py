@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from retrieval.catalogue.photos import Order
+from retrieval.dedupe.groups.files import FindScope
 from retrieval.dedupe.groups.find import Findings, FindOptions, find
 from retrieval.dedupe.groups.ignore import ignore, ignored
 from retrieval.embed.embedder import Embedder
@@ -43,6 +44,7 @@ __all__ = [
     "Calibration",
     "EmbedderOptions",
     "FindOptions",
+    "FindScope",
     "Findings",
     "Index",
     "Model",

@@ -17,6 +17,7 @@ from retrieval.cli.options import (
     verbose_option,
 )
 from retrieval.cli.query import Outcome, read_stdin
+from retrieval.embed.choices import PRECISIONS
 
 if TYPE_CHECKING:
     from retrieval.records import Answer
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--model", default="auto", show_default=True, metavar="NAME|FILE", help=MODEL_HELP)
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    type=click.Choice(PRECISIONS),
     metavar="[auto|fp32|bf16|fp16]",  # int8 is understood, to say why it cannot be had here
     help="Arithmetic of the network.",
 )

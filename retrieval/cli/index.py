@@ -24,6 +24,7 @@ from retrieval.cli.options import (
     verbose_option,
 )
 from retrieval.cli.progress import shown
+from retrieval.embed.choices import PRECISIONS
 from retrieval.errors import ArchiveError, FailureKind, Interrupted
 from retrieval.manifest import has_manifest
 from retrieval.records import Progress, Report
@@ -37,7 +38,7 @@ FAILURES_SHOWN = 5
 @click.option("--model", default="auto", show_default=True, metavar="NAME|FILE", help=MODEL_HELP)
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    type=click.Choice(PRECISIONS),
     help="Arithmetic of the network; set once per index. int8, on CPUs alone, is calibrated on the first photos.",
 )
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from retrieval.engines import registry
+from retrieval.embed.choices import ENGINES
 from retrieval.errors import IndexNotFoundError
 from retrieval.manifest import has_manifest
 from retrieval.text import printable
@@ -88,7 +88,7 @@ def network_options(function: Function) -> Function:
             ),
             click.option(
                 "--engine",
-                type=click.Choice(registry.names()),
+                type=click.Choice(ENGINES),
                 envvar="RETRIEVAL_ENGINE",
                 help="What runs the network; auto is openvino on a CPU, else torch.",
             ),

@@ -21,7 +21,7 @@ from retrieval.cli.remedies import advice
 from retrieval.errors import Interrupted
 
 if TYPE_CHECKING:
-    from retrieval.indexing.verify import Verification
+    from retrieval.index import Verification
 
 
 @click.command()

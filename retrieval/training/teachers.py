@@ -63,7 +63,7 @@ class SpeciesTeacher:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """Read the network; raises CheckpointError where it has no such end. `threads` are its CPU threads."""
-        import openvino
+        from retrieval.engines.openvino.without_telemetry import openvino
 
         core = openvino.Core()
         try:

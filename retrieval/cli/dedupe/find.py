@@ -26,8 +26,7 @@ from retrieval.filters import Filter
 from retrieval.manifest import Manifest
 
 if TYPE_CHECKING:
-    from retrieval.dedupe.groups.find import Findings, FindOptions
-    from retrieval.index import Index
+    from retrieval.index import Findings, FindOptions, Index
 
 SHOWN_GROUPS = 2_000  # on the page: about 60 MB
 KINDS = ("exact", "same-pixels", "near", "burst", "raw+jpeg")
@@ -144,9 +143,8 @@ def _options(
     reference: tuple[Path, ...],
     filter: Filter,
 ) -> "FindOptions":
-    from retrieval.dedupe.groups.files import FindScope
-    from retrieval.dedupe.groups.find import FindOptions
     from retrieval.dedupe.plan.records import Kind
+    from retrieval.index import FindOptions, FindScope
 
     for folder in (*archives, *(across or ())):
         if not any(root == folder.resolve() or root in folder.resolve().parents for root in index.roots.values()):

@@ -1,33 +1,26 @@
 """The subcommands that teach species: fill a pool of views, then distil a student from it."""
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from retrieval.training.cli.options import EXISTING, EXISTING_FILE, FILE, FOLDER, stop_on_signals
 
 if TYPE_CHECKING:  # torch takes seconds to load, which --help need not wait for
     from retrieval.training.distil import Distiller
     from retrieval.training.distil_run import DistilRunSettings
     from retrieval.training.species_evaluation import SpeciesEvaluation
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_EXISTING = click.Path(exists=True, path_type=Path)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("birds", type=_EXISTING, nargs=-1, required=True)
-@click.option("--others", type=_EXISTING, multiple=True, help="Pictures of other things, folders or bundles.")
-@click.option("--teacher", type=_EXISTING_FILE, required=True, help="Checkpoint of the network that gives features.")
-@click.option("--species", type=_EXISTING_FILE, required=True, help="Classifier of bird species, a .tflite file.")
-@click.option("--pool", type=_FOLDER, required=True, help="Folder of the pool; goes on where it stands.")
+@click.argument("birds", type=EXISTING, nargs=-1, required=True)
+@click.option("--others", type=EXISTING, multiple=True, help="Pictures of other things, folders or bundles.")
+@click.option("--teacher", type=EXISTING_FILE, required=True, help="Checkpoint of the network that gives features.")
+@click.option("--species", type=EXISTING_FILE, required=True, help="Classifier of bird species, a .tflite file.")
+@click.option("--pool", type=FOLDER, required=True, help="Folder of the pool; goes on where it stands.")
 @click.option("--shards", default=64, help="How many the pool is to have.")
 @click.option("--shard", default=512, help="Views in a shard.")
 @click.option("--others-share", default=0.2, help="Share of views of other pictures than birds.")
@@ -64,11 +57,11 @@ def fill(**options: Any) -> None:
 
 
 @click.command()
-@click.option("--pool", type=_FOLDER, required=True, help="Folder of the pool of views, which may be growing.")
-@click.option("--teacher", type=_EXISTING_FILE, required=True, help="Checkpoint of the network that gave features.")
-@click.option("--start", type=_EXISTING_FILE, required=True, help="Checkpoint of the student to begin with.")
-@click.option("--work", type=_FOLDER, required=True, help="Folder of the run's state and log; goes on where it stands.")
-@click.option("--labels", type=_EXISTING_FILE, required=True, help="Label file of the species teacher.")
+@click.option("--pool", type=FOLDER, required=True, help="Folder of the pool of views, which may be growing.")
+@click.option("--teacher", type=EXISTING_FILE, required=True, help="Checkpoint of the network that gave features.")
+@click.option("--start", type=EXISTING_FILE, required=True, help="Checkpoint of the student to begin with.")
+@click.option("--work", type=FOLDER, required=True, help="Folder of the run's state and log; goes on where it stands.")
+@click.option("--labels", type=EXISTING_FILE, required=True, help="Label file of the species teacher.")
 @click.option("--views", type=int, help="End of the whole run, in views.")
 @click.option("--cooldown-views", default=20_000, help="Views before the end over which the rate falls.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="End of the whole run, UTC.")
@@ -81,7 +74,7 @@ def fill(**options: Any) -> None:
 @click.option("--threads", default=1, help="Of the CPU.")
 @click.option("--save-every", default=5.0, help="Minutes between two writings of the state.")
 @click.option("--log-every", default=30.0, help="Seconds between two lines of the log.")
-@click.option("--evaluate", type=_EXISTING, help="Photos in one folder a species, or a bundle of them; only measures.")
+@click.option("--evaluate", type=EXISTING, help="Photos in one folder a species, or a bundle of them; only measures.")
 @click.option("--evaluate-every", default=20.0, help="Minutes between two evaluations.")
 def distil(**options: Any) -> None:
     """Teach a student both teachers' answers to the views of a pool, or go on teaching it."""
@@ -100,9 +93,9 @@ def distil(**options: Any) -> None:
 
 
 @click.command("export-distilled")
-@click.argument("work", type=_FOLDER)
-@click.option("-o", "--output", type=_FILE, required=True, help="The checkpoint to write: .safetensors.")
-@click.option("--labels", type=_EXISTING_FILE, required=True, help="Label file of the species teacher.")
+@click.argument("work", type=FOLDER)
+@click.option("-o", "--output", type=FILE, required=True, help="The checkpoint to write: .safetensors.")
+@click.option("--labels", type=EXISTING_FILE, required=True, help="Label file of the species teacher.")
 @click.option("--head", type=click.Choice(["species", "general"]), default="species", help="Which labels it gives.")
 def export_distilled(work: Path, output: Path, labels: Path, head: Any) -> None:
     """Write the student of a distillation as a checkpoint that the package can use."""
@@ -148,21 +141,3 @@ def _run_settings(options: dict[str, Any]) -> "DistilRunSettings":
         log_every_s=options["log_every"],
         evaluate_every_s=60 * options["evaluate_every"],
     )
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[list[int]]:
-    """The signals that asked to stop: what is in hand is finished first; asked twice, it is not."""
-    asked: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from tiny import tiny_checkpoint
 
 from retrieval.models import checkpoint
-from retrieval.training.__main__ import main
+from retrieval.training.cli import main
 
 
 def call(*arguments):
