@@ -163,9 +163,10 @@ class Index:
         """Bring the index up to date with folders, or with all of its roots if none are given.
 
         Only new and changed files are read. `exclude` has glob patterns; `retry` names kinds of failures to try again;
-        `allow_empty` says that a root without photos was emptied on purpose; `memory_bytes` is what `optimise` takes.
-        `progress` may raise Interrupted to stop; what is done is kept. Raises ArchiveError, before anything is changed,
-        for a folder that is missing or empty, IndexLockedError while another process writes.
+        `allow_empty` says that a root without photos was emptied on purpose, and that a disk which was mounted inside a
+        root is gone for good; `memory_bytes` is what `optimise` takes. `progress` may raise Interrupted to stop; what
+        is done is kept. Raises ArchiveError, before anything is changed, for a folder that is missing or empty and for
+        such a disk, IndexLockedError while another process writes.
         """
         options = Options(exclude, retry, allow_empty, memory_bytes, progress)
         return update(self._store, self.embedder, [Path(path) for path in paths], options)

@@ -50,6 +50,7 @@ class Manifest:
 
     model: Model
     roots: dict[str, Path] = field(default_factory=dict)  # name -> absolute path
+    mounts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # root's name -> folders in it with a disk on them
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     calibration: Calibration | None = None  # of an index in int8, from its first photos on
 
@@ -77,6 +78,7 @@ class Manifest:
         try:
             model = Model(**document["model"])
             roots = {str(name): Path(root) for name, root in document["roots"].items()}
+            mounts = {str(root): tuple(map(str, found)) for root, found in document.get("mounts", {}).items()}
             created_at, transform = str(document["created_at"]), document["transform"]
             calibration = Calibration(**document["calibration"]) if "calibration" in document else None
             _check_types(model)
@@ -84,7 +86,7 @@ class Manifest:
             raise IndexFormatError(f"{path} is incomplete ({error})", Remedy.RESTORE) from error
         if transform != TRANSFORM:
             raise IndexFormatError(f"{path} was made with photos prepared in another way", Remedy.UPGRADE_OR_NEW_INDEX)
-        return cls(model, roots, created_at, calibration)
+        return cls(model, roots, mounts, created_at, calibration)
 
     def write(self, folder: Path) -> None:
         """Write index.json so that a crash leaves the old or the new one."""
@@ -95,6 +97,8 @@ class Manifest:
             "roots": {name: str(root) for name, root in self.roots.items()},
             "created_at": self.created_at,
         }
+        if self.mounts:
+            document["mounts"] = self.mounts
         if self.calibration:
             document["calibration"] = asdict(self.calibration)
         with replacing(folder / MANIFEST_NAME) as partial:

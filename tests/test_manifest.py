@@ -78,3 +78,14 @@ def test_a_path_belongs_to_the_innermost_root():
 def test_relocating_an_unknown_root_lists_the_known():
     with pytest.raises(IndexFormatError, match="its roots are: birds"):
         Manifest(MODEL, {"birds": Path("/a")}).relocated("brids", Path("/b"))
+
+
+def test_mounts_inside_roots_are_kept_and_need_not_be_there(tmp_path):
+    manifest = Manifest(MODEL, {"birds": Path("/photos")}, mounts={"birds": ("disk", "raw \udcff/disk")})
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path) == manifest
+    path = tmp_path / MANIFEST_NAME
+    document = json.loads(path.read_text())
+    del document["mounts"]  # as before there were any
+    path.write_text(json.dumps(document))
+    assert Manifest.read(tmp_path).mounts == {}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retrieval.archive.mounts import DeviceOf, device_of
 from retrieval.archive.suffixes import PHOTO_SUFFIXES
 from retrieval.errors import ArchiveError, Remedy
 from retrieval.records import Failure
@@ -41,10 +42,12 @@ class Walk:
     exclude: Callable[[str], bool] = lambda _relative: False
     suffixes: Collection[str] = PHOTO_SUFFIXES
     other_roots: frozenset[str] = frozenset()  # nested roots of the same index, walked on their own
+    device_of: DeviceOf = device_of
     photos: int = 0
     ignored: Counter[str] = field(default_factory=Counter)  # files of other kinds, by suffix
     links: int = 0
     unreadable: list[Failure] = field(default_factory=list)  # folders that could not be listed
+    mounts: list[str] = field(default_factory=list)  # folders inside the root that a disk is mounted on; relative
 
     def __iter__(self) -> Iterator[Seen]:
         """Yield the photos, each folder's files before its subfolders, names in byte order.
@@ -52,13 +55,23 @@ class Walk:
         A folder that cannot be listed is noted in `unreadable` and the walk goes on; at the start it raises
         ArchiveError.
         """
-        folders = [relative_to(self.start, self.root)]
+        start = relative_to(self.start, self.root)
+        folders = [(start, self._device(self.start.parent) if start else None)]
         while folders:
-            folder = folders.pop()
+            folder, around = folders.pop()
+            device = self._device(self.root / folder)
+            if None not in (device, around) and device != around:
+                self.mounts.append(folder)
             subfolders: list[str] = []
             for entry in self._list(folder):
                 yield from self._visit(entry, f"{folder}/{entry.name}" if folder else entry.name, subfolders)
-            folders.extend(reversed(subfolders))
+            folders.extend((subfolder, device) for subfolder in reversed(subfolders))
+
+    def _device(self, path: Path) -> int | None:
+        try:
+            return self.device_of(path)
+        except OSError:  # listing it tells what is wrong
+            return None
 
     def _list(self, folder: str) -> list[os.DirEntry[str]]:
         path = self.root / folder

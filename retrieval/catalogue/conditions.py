@@ -16,10 +16,10 @@ def in_use() -> ColumnElement[bool]:
     return exists().where(PhotoTable.content_id == ContentTable.id, PhotoTable.state == "indexed")
 
 
-def below(folder: str) -> list[ColumnElement[bool]]:
+def below(folder: str, table: Any = PhotoTable) -> list[ColumnElement[bool]]:
     """Conditions on a photo: it lies in this folder of its root ("" for all of it); answered from the path's index."""
     # "0" is the byte after "/": the range holds exactly the paths that begin with "folder/".
-    return [PhotoTable.path >= f"{folder}/", PhotoTable.path < f"{folder}0"] if folder else []
+    return [table.path >= f"{folder}/", table.path < f"{folder}0"] if folder else []
 
 
 def has(table: Any, *conditions: Any) -> ColumnElement[bool]:

@@ -57,6 +57,19 @@ class Listing:
         if rows:
             self._dialect.add_many(self._connection, ListedTable, _COLUMNS, rows)
 
+    def has_any_in(self, root: int, folder: str) -> bool:
+        """Tell whether a file was listed in a folder of a root (its id)."""
+        listed = exists().where(ListedTable.root_id == root, *below(folder, ListedTable))
+        return bool(self._connection.execute(select(listed)).scalar_one())
+
+    def count_missing(self, root: int, folder: str) -> int:
+        """Count the photos that are known in a folder of a root (its id), are not gone, and were not listed."""
+        there = and_(ListedTable.root_id == PhotoTable.root_id, ListedTable.path == PhotoTable.path)
+        known = select(func.count()).select_from(PhotoTable)
+        known = known.where(PhotoTable.root_id == root, PhotoTable.state != "gone", *below(folder))
+        found = known.join(ListedTable, there)
+        return self._connection.execute(known).scalar_one() - self._connection.execute(found).scalar_one()
+
     def settle(self, folders: Iterable[ListedFolder], retry: Collection[str], gone_at: str) -> Settled:
         """Compare with the catalogue: mark the photos that are gone, restore those that have returned unchanged.
 

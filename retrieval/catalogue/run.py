@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from retrieval.archive.walk import Seen
 from retrieval.catalogue.contents import count_vectors
+from retrieval.catalogue.criteria import Folder
 from retrieval.catalogue.database import Database
 from retrieval.catalogue.listing import ListedFolder, Listing, Settled
 from retrieval.catalogue.record import BatchWriter
@@ -54,6 +55,16 @@ class IndexingRun:
                 self._listing.add(self._root_id(root), batch)
             listed += len(batch)
             yield listed
+
+    def has_listed(self, folder: Folder) -> bool:
+        """Tell whether a file was listed in a folder."""
+        with self._transaction():
+            return self._listing.has_any_in(self._root_id(folder.root), folder.relative)
+
+    def count_missing(self, folder: Folder) -> int:
+        """Count the photos that are known in a folder, are not gone, and were not listed."""
+        with self._transaction():
+            return self._listing.count_missing(self._root_id(folder.root), folder.relative)
 
     def settle(self, folders: Iterable[ListedFolder], retry: Collection[str] = ()) -> Settled:
         """Compare the listing with the catalogue: mark what is gone, restore what has returned unchanged.

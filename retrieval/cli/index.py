@@ -45,7 +45,11 @@ FAILURES_SHOWN = 5
     "--exclude", multiple=True, metavar="GLOB", help="Leave out names, or paths if it has a slash. Repeatable."
 )
 @click.option("--retry-failed", is_flag=True, help="Read photos again that failed before.")
-@click.option("--allow-empty", is_flag=True, help="A folder that has no photos any longer was emptied on purpose.")
+@click.option(
+    "--allow-empty",
+    is_flag=True,
+    help="A folder without photos was emptied on purpose, or a disk mounted in it is gone for good.",
+)
 @memory_option
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some photos failed.")

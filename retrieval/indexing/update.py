@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from retrieval.archive.mounts import DeviceOf, device_of
 from retrieval.archive.walk import Walk, check_root, excluder, relative_to
 from retrieval.catalogue.criteria import Folder
 from retrieval.catalogue.listing import ListedFolder, Settled
@@ -17,6 +18,7 @@ from retrieval.embed.embedder import Embedder
 from retrieval.engines.protocol import INT8
 from retrieval.errors import ArchiveError, Remedy
 from retrieval.indexing.calibrate import calibrate
+from retrieval.indexing.mounts import pulled_out, refuse_unmounted, refuse_vanished, with_mounts
 from retrieval.indexing.new_contents import NewContents
 from retrieval.indexing.settings import rebuild_search
 from retrieval.lock import writing
@@ -35,9 +37,10 @@ class Options:
 
     exclude: Collection[str] = ()  # glob patterns, see archive.excluder
     retry: Collection[str] = ()  # kinds of failures to try again
-    allow_empty: bool = False  # a root without photos was emptied on purpose
+    allow_empty: bool = False  # a root without photos, or a disk inside one that is missing, is so on purpose
     memory_bytes: int | None = None  # that search may hold; None: as before
     progress: Listener = field(default=lambda _progress: None)  # may raise Interrupted: what is recorded stays
+    device_of: DeviceOf = device_of  # tells which folders are mounts
 
 
 def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Options) -> Report:
@@ -54,6 +57,9 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             store.vectors.truncate(run.vectors())  # what a killed run appended and did not commit
             walks = _list(run, manifest, starts, options)
             _refuse_empty(store, manifest, walks, options)
+            if not options.allow_empty:
+                refuse_unmounted(run, manifest, walks, options.device_of)
+            manifest = with_mounts(manifest, walks)
             if manifest != store.manifest:
                 store.save(manifest)
             settled = run.settle((_listed_folder(name, walk) for name, walk in walks), options.retry)
@@ -64,7 +70,7 @@ def update(store: Store, embedder: Embedder, paths: Iterable[Path], options: Opt
             contents = NewContents(store.catalogue.contents, options.retry)
             files = contents.settle(embedder.read(run.pending(), _locate(manifest)))
             for outcomes in embedder.stream(files, count=settled.pending):
-                _refuse_vanished(manifest, outcomes)
+                _refuse_vanished(manifest, outcomes, options.device_of)
                 tally.add(outcomes, _record(store, run, outcomes))
                 contents.recorded(outcomes)
                 now = Progress("embedding", tally.read, settled.pending, tally.failed, outcomes[-1].path)
@@ -114,12 +120,13 @@ def _list(
     all_roots = frozenset(str(root) for root in manifest.roots.values())
     walks: list[tuple[str, Walk]] = []
     for name, start in starts:
-        walk = Walk(manifest.roots[name], start, exclude, other_roots=all_roots)
+        walk = Walk(manifest.roots[name], start, exclude, other_roots=all_roots, device_of=options.device_of)
         before = sum(other.photos for _, other in walks)
         for listed in run.add_listed(name, walk):
             options.progress(Progress("scanning", before + listed, None))
         if not start.is_dir():
             raise ArchiveError(f"{start} vanished while it was being listed", Remedy.MOUNT)
+        refuse_vanished(walk)
         walks.append((name, walk))
     return walks
 
@@ -147,12 +154,13 @@ def _locate(manifest: Manifest) -> Callable[[Source], Path]:
     return lambda source: manifest.path_of(source.root, source.relative)
 
 
-def _refuse_vanished(manifest: Manifest, outcomes: Sequence[Outcome]) -> None:
+def _refuse_vanished(manifest: Manifest, outcomes: Sequence[Outcome], device_of: DeviceOf) -> None:
     """A disk that is pulled out mid-run must not turn the rest of its photos into failures."""
-    unreadable = {outcome.source.root for outcome in outcomes if outcome.content_hash is None}
-    for root in (manifest.roots[name] for name in sorted(unreadable)):
-        if not root.is_dir():
-            raise ArchiveError(f"{root} vanished while it was being read", Remedy.MOUNT_AND_CONTINUE)
+    for source in (outcome.source for outcome in outcomes if outcome.content_hash is None):
+        root = manifest.roots[source.root]
+        lost = pulled_out(manifest, source, device_of) if root.is_dir() else root
+        if lost:
+            raise ArchiveError(f"{lost} vanished while it was being read", Remedy.MOUNT_AND_CONTINUE)
 
 
 def _record(store: Store, run: IndexingRun, outcomes: Sequence[Outcome]) -> Counter[str]:
