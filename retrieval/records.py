@@ -12,6 +12,7 @@ from retrieval.errors import FailureKind
 
 Vectors = NDArray[np.float32]  # (n, d), unit length
 Rows = NDArray[np.int64]  # (n,), row numbers of vectors.f16
+Box = tuple[int, int, int, int]  # x, y, width, height in thousandths of a picture's upright frame
 PathInput = str | os.PathLike[str]  # what every function takes that a caller gives a path to
 
 

@@ -1,4 +1,4 @@
-"""Matches: pairs of contents that show one picture, and which contents have been compared with all others.
+"""Matches: pairs of contents that show one picture or scene, and which contents have been compared with all others.
 
 Both are derived under numbered rules; other rules begin again.
 """
@@ -14,19 +14,25 @@ from retrieval.catalogue.contents import Ids, ids_of
 from retrieval.catalogue.database import Transactions
 from retrieval.catalogue.dialect import Dialect
 from retrieval.catalogue.tables import ComparedTable, ContentTable, IgnoredPairTable, MatchTable, SketchTable
+from retrieval.records import Box
 
 Pairs = set[tuple[int, int]]  # of contents, in both orders
 
+ONE_SHOT = ("same-pixels", "near", "altered", "raw+jpeg")  # the kinds that say that two contents are of one shot
+
 
 class Match(NamedTuple):
-    """Two contents that show the same picture."""
+    """Two contents that show the same picture or scene, and what each of the two has alone."""
 
     first: int  # the lower id
     second: int
-    kind: str  # same-pixels, near
+    kind: str  # same-pixels, near, altered, overlap, same-scene, raw+jpeg
     cosine: float
     score: float  # 0 to 1
     reason: str
+    first_lacks: str  # what would be lost if only the first stayed: "colour", "2 pages"; empty if nothing
+    second_lacks: str
+    places: tuple[Box, ...]  # where the two differ, in the frame of the first
 
 
 class Matches:
@@ -44,8 +50,9 @@ class Matches:
             IgnoredPairTable.first == case((in_order, first.c.hash), else_=second.c.hash),
             IgnoredPairTable.second == case((in_order, second.c.hash), else_=first.c.hash),
         )
+        pair = (table.first_id, table.second_id, table.kind, table.cosine, table.score, table.reason)
         query = (
-            select(table.first_id, table.second_id, table.kind, table.cosine, table.score, table.reason)
+            select(*pair, table.first_lacks, table.second_lacks, table.places)
             .join(first, first.c.id == table.first_id)
             .join(second, second.c.id == table.second_id)
             .where(first.c.live == true(), second.c.live == true(), ~ignored)
@@ -55,7 +62,7 @@ class Matches:
             return [Match(*row) for row in connection.execute(query)]
 
     def among(self, contents: Collection[int]) -> Pairs:
-        """Return which of some contents match each other."""
+        """Return which of some contents match each other as one shot."""
         dialect, wanted = self._database.dialect, set(contents)
         with self._database.transaction() as connection:
             found = connection.execute(_seconds_of(dialect), {"ids": dialect.ids(wanted)}).all()
@@ -118,6 +125,9 @@ class Matches:
                 "cosine": one.cosine,
                 "score": one.score,
                 "reason": one.reason,
+                "first_lacks": one.first_lacks,
+                "second_lacks": one.second_lacks,
+                "places": one.places,
             }
             for one in found
         ]
@@ -127,4 +137,6 @@ class Matches:
 
 @cache
 def _seconds_of(dialect: Dialect) -> Select[*tuple[Any, ...]]:
-    return select(MatchTable.first_id, MatchTable.second_id).where(dialect.any_of(MatchTable.first_id, "ids"))
+    table = MatchTable
+    among = dialect.any_of(table.first_id, "ids")
+    return select(table.first_id, table.second_id).where(among, table.kind.in_(ONE_SHOT))

@@ -154,6 +154,31 @@ STEPS: tuple[Step, ...] = (
             "ALTER TABLE different RENAME TO ignored_pair",
         ),
     ),
+    (
+        "what would be lost between matches",
+        (
+            # Made again: SQLite cannot change a condition. What is there stays readable until it is found anew.
+            """CREATE TABLE new_match (
+                first_id INTEGER NOT NULL REFERENCES content (id) ON DELETE CASCADE,
+                second_id INTEGER NOT NULL REFERENCES content (id) ON DELETE CASCADE,
+                kind TEXT NOT NULL
+                    CHECK (kind IN ('same-pixels', 'near', 'altered', 'overlap', 'same-scene', 'raw+jpeg')),
+                cosine DOUBLE NOT NULL,
+                score DOUBLE NOT NULL,
+                reason TEXT NOT NULL,
+                first_lacks TEXT NOT NULL,
+                second_lacks TEXT NOT NULL,
+                places TEXT NOT NULL,
+                PRIMARY KEY (first_id, second_id),
+                CHECK (first_id < second_id)
+            )""",
+            """INSERT INTO new_match
+                SELECT first_id, second_id, kind, cosine, score, reason, '', '', '' FROM picture_match""",
+            "DROP TABLE picture_match",
+            "ALTER TABLE new_match RENAME TO picture_match",
+            "CREATE INDEX picture_match_second ON picture_match (second_id)",
+        ),
+    ),
 )
 
 

@@ -1,11 +1,14 @@
 """The catalogue's tables as typed SQLAlchemy classes; `migrations` creates them."""
 
+import json
 import os
 from datetime import datetime
 
 from sqlalchemy import Dialect, ForeignKey, LargeBinary, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from retrieval.records import Box
 
 
 class PathText(TypeDecorator[str]):
@@ -36,6 +39,25 @@ class LocalTime(TypeDecorator[datetime]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Read back, aware only if an offset was written."""
         return None if value is None else datetime.fromisoformat(value)
+
+
+class Boxes(TypeDecorator[tuple[Box, ...]]):
+    """Boxes as compact JSON; empty text for none."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Box, ...] | None, dialect: Dialect) -> str | None:
+        """Write whole numbers."""
+        if value is None:
+            return None
+        return json.dumps([[int(side) for side in box] for box in value], separators=(",", ":")) if value else ""
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Box, ...] | None:
+        """Read back."""
+        if value is None:
+            return None
+        return tuple((x, y, width, height) for x, y, width, height in json.loads(value)) if value else ()
 
 
 class Base(DeclarativeBase):
@@ -129,15 +151,18 @@ class ComparedTable(Base):
 
 
 class MatchTable(Base):
-    """Two contents that show the same picture."""
+    """Two contents that show the same picture, or the same scene."""
 
     __tablename__ = "picture_match"
     first_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True)
     second_id: Mapped[int] = mapped_column(ForeignKey("content.id"), primary_key=True, index=True)
-    kind: Mapped[str] = mapped_column(Text)  # same-pixels, near
+    kind: Mapped[str] = mapped_column(Text)  # same-pixels, near, altered, overlap, same-scene, raw+jpeg
     cosine: Mapped[float]  # of the embeddings
     score: Mapped[float]
     reason: Mapped[str] = mapped_column(Text)
+    first_lacks: Mapped[str] = mapped_column(Text)  # in words, what only the second has; empty if nothing
+    second_lacks: Mapped[str] = mapped_column(Text)
+    places: Mapped[tuple[Box, ...]] = mapped_column(Boxes)  # of the first, where the two differ
 
 
 class IgnoredPairTable(Base):

@@ -38,7 +38,7 @@ def contents(store) -> dict[str, int]:
 
 
 def match(one: int, other: int, reason: str = "for a reason") -> Match:
-    return Match(min(one, other), max(one, other), "near", 0.5, 0.9, reason)
+    return Match(min(one, other), max(one, other), "near", 0.5, 0.9, reason, "", "", ())
 
 
 def sketches(ids) -> dict[int, np.ndarray]:
@@ -148,6 +148,30 @@ def test_a_likeness_found_again_replaces_the_old(store):
     store.catalogue.matches.add([match(one, other, "old"), match(one, third)])
     store.catalogue.matches.add([match(one, other, "new")])
     assert store.catalogue.matches.all() == [match(one, other, "new"), match(one, third)]
+
+
+def test_what_each_of_two_lacks_and_where_they_differ(store):
+    one, other, third, *_ = store.catalogue.contents.live()[0].tolist()
+    places = ((610, 400, 30, 40), (0, 0, 1000, 5))
+    found = [
+        Match(one, other, "near", 0.5, 0.9, "grey", "colour", "", ()),
+        Match(one, third, "same-scene", 0.5, 0.9, "differs", "a place", "another", places),
+    ]
+    store.catalogue.matches.add([found[0], found[1]._replace(places=tuple(np.array(places)))])
+    assert store.catalogue.matches.all() == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "alike"),
+    [
+        *(("same-pixels", True), ("near", True), ("altered", True), ("raw+jpeg", True)),
+        *(("overlap", False), ("same-scene", False)),
+    ],
+)
+def test_only_one_shot_is_near_identical(store, kind, alike):
+    one, other, third, *_ = store.catalogue.contents.live()[0].tolist()
+    store.catalogue.matches.add([match(one, other)._replace(kind=kind)])
+    assert store.catalogue.matches.among([one, other, third]) == ({(one, other), (other, one)} if alike else set())
 
 
 def test_absent_contents_are_forgotten_as_compared(store, index, tmp_path):

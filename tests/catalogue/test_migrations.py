@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import inspect
 
 from retrieval.catalogue.database import Database
+from retrieval.catalogue.matches import Matches
 from retrieval.catalogue.migrations import STEPS, migrate, pending
 from retrieval.catalogue.tables import Base, ListedTable
 from retrieval.errors import IndexFormatError
@@ -47,6 +48,24 @@ def test_a_step_added_later_runs_once_and_keeps_the_data(database):
         assert connection.exec_driver_sql("SELECT name, note FROM root").all() == [("birds", None)]
     with pytest.raises(IndexFormatError, match="upgrade retrieval"):
         database.pending_migrations()
+
+
+def test_old_matches_stay_readable(tmp_path):
+    database = Database(tmp_path / "catalogue.sqlite")
+    before = [name for name, _ in STEPS].index("what would be lost between matches")
+    with database.transaction() as connection:
+        migrate(connection, STEPS[:before])
+        for content in (1, 2):
+            values = (content, bytes([content]), content - 1)
+            connection.exec_driver_sql(
+                "INSERT INTO content (id, hash, vector_row, norm, live) VALUES (?, ?, ?, 1, 1)", values
+            )
+        connection.exec_driver_sql("INSERT INTO picture_match VALUES (1, 2, 'near', 0.5, 0.75, 'cropped')")
+    assert database.migrate() == len(STEPS) - before
+    matches = Matches(database)
+    assert matches.all() == [(1, 2, "near", 0.5, 0.75, "cropped", "", "", ())]
+    assert matches.among([1, 2]) == {(1, 2), (2, 1)}
+    database.close()
 
 
 def test_a_step_that_fails_leaves_the_old_schema(database):

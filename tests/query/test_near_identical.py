@@ -113,7 +113,7 @@ def test_records_of_duplicates_and_of_differences(tmp_path):
     traits = [(0, None, None), (40, None, None), (0, None, None)]
     store = made(tmp_path / "i", around([0.999, 0.6, 0.998]), traits)
     assert ask(store, 3) == [(0, (2,)), (1, ())]
-    sql(store.folder, "INSERT INTO picture_match VALUES (1, 2, 'near', 0.6, 0.9, 'cropped')")
+    sql(store.folder, "INSERT INTO picture_match VALUES (1, 2, 'near', 0.6, 0.9, 'cropped', '', '', '')")
     assert ask(store, 3) == [(0, (2, 1))]
     hashes = [row[0] for row in sql(store.folder, "SELECT hash FROM content ORDER BY vector_row")]
     store.catalogue.ignored_pairs.add([IgnoredPair.of(hashes[0], hashes[2]), IgnoredPair.of(hashes[1], hashes[0])])

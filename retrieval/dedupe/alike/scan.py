@@ -149,7 +149,7 @@ class Scan:
 
 def _match(content: int, other: int, cosine: float, verdict: Verdict) -> Match:
     first, second = sorted((content, other))
-    return Match(first, second, verdict.kind, round(cosine, 4), verdict.score, verdict.reason)
+    return Match(first, second, verdict.kind, round(cosine, 4), verdict.score, verdict.reason, "", "", ())
 
 
 def _unasked(candidates: Candidates, asked: dict[int, Ids]) -> Candidates:
