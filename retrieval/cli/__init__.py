@@ -12,18 +12,18 @@ from retrieval.cli.remedies import in_words
 from retrieval.errors import RetrievalError
 from retrieval.text import printable
 
-# Each command's one-line help stands here too, so that `retrieval --help` imports none of them; a test compares.
+# The first sentence of each command's help, so that `retrieval --help` imports none of them; a test compares.
 COMMANDS = {
-    "index": "Index folders of photos, or bring an index up to date.",
-    "query": "Find the photos nearest to an image, and its species.",
-    "list": "List photos by species, date, place, folder or camera; the species you have.",
+    "index": "Index folders of photos, or update an index.",
+    "query": "Find the photos nearest to an image, and name its species.",
+    "list": "List photos by species, date, place, folder or camera, or the species among them.",
     "identify": "Name the species in images, without an index.",
-    "dedupe": "Find duplicates, and clear them out so that it can be undone.",
-    "models": "List the networks there are, or fetch one.",
+    "dedupe": "Find duplicates, and remove them in a way that can be undone.",
+    "models": "List the available networks, or download one.",
     "status": "Show what an index holds.",
-    "optimise": "Make the search index anew, for other wishes.",
-    "verify": "Check an index against itself, and mend it.",
-    "relocate": "Say where a root folder is mounted now.",
+    "optimise": "Rebuild the search index for another recall or memory limit.",
+    "verify": "Check an index for damage, and repair it.",
+    "relocate": "Tell an index where a root folder is mounted now.",
 }
 EXIT_FAILED, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3, 130
 
@@ -34,15 +34,15 @@ class LazyGroup(click.Group):
     def __init__(self, *arguments: Any, package: str, summaries: dict[str, str], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._package = package
-        self._summaries = summaries
+        self.summaries = summaries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, in the order a user meets them."""
-        return [*self._summaries]  # `list` is the command's module here, once that is imported
+        return [*self.summaries]  # `list` is the command's module here, once that is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
-        if cmd_name not in self._summaries:
+        if cmd_name not in self.summaries:
             return None
         command = importlib.import_module(f"{self._package}.{cmd_name}").command
         assert isinstance(command, click.Command)
@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([*self._summaries.items()])
+            formatter.write_dl([*self.summaries.items()])
 
 
 class Main(LazyGroup):
@@ -68,7 +68,7 @@ class Main(LazyGroup):
             ctx.exit(EXIT_INTERRUPTED)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # whoever read our output has seen enough; click ends quietly
+                raise  # the reader of our output has closed it; click ends quietly
             if wants_traceback():
                 traceback.print_exc()
             click.echo(f"Error: {printable(one_line(error))}", err=True)
@@ -81,7 +81,11 @@ def one_line(error: Exception) -> str:
         return " ".join(in_words(error).split("\n"))
     if isinstance(error, OSError) and error.strerror:
         file = f"{error.filename}: " if error.filename else ""
-        hint = "; free some space and run again, what was done is kept" if error.errno == errno.ENOSPC else ""
+        hint = (
+            "; free some space and run the same command again: what is done is kept"
+            if error.errno == errno.ENOSPC
+            else ""
+        )
         return f"{file}{error.strerror}{hint}"
     if isinstance(error, MemoryError):
         return "not enough memory: use a smaller --batch-size or fewer --workers"
@@ -102,14 +106,17 @@ def wants_traceback() -> bool:
 )
 @click.version_option(package_name="retrieval", message="%(prog)s %(version)s")
 def main() -> None:
-    """Find photos like this one, learn the species, clear out duplicates: for large archives of wildlife photos.
+    """Find photos like this one, name the species, and remove duplicates from large archives of wildlife photos.
+
+    `retrieval COMMAND --help` explains a command. Every option can be set as an environment variable,
+    RETRIEVAL_<COMMAND>_<OPTION>.
 
     \b
+    Examples:
       retrieval index ./archive
       retrieval query bird.jpg -k 20
-
-    Every option can be set as an environment variable, RETRIEVAL_<COMMAND>_<OPTION>.
-    """  # noqa: D301 - click reads \b as "do not rewrap"
+      retrieval dedupe find -o plan.csv
+    """
 
 
 if __name__ == "__main__":

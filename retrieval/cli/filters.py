@@ -16,19 +16,19 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Name(click.ParamType[str]):
-    """A name; in an environment variable several are separated by commas, for names hold blanks."""
+    """A name; in an environment variable several are separated by commas, because names contain spaces."""
 
     name = "name"
     envvar_list_splitter = ","
 
 
 class Moment(click.ParamType[str]):
-    """A date, or a part of one."""
+    """A date, or only its year or month."""
 
     name = "date"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check it, and write it in the one way."""
+        """Check a date, and return it in its normal form."""
         try:
             return moment(value)
         except QueryError as error:
@@ -36,7 +36,7 @@ class Moment(click.ParamType[str]):
 
 
 class Circle(click.ParamType[Near]):
-    """A place and how far around it."""
+    """A circle around a place."""
 
     name = "place"
 
@@ -56,15 +56,15 @@ _OPTIONS = (
         type=Name(),
         multiple=True,
         metavar="NAME",
-        help="Only photos of this species: a label in any spelling, a scientific name where labels have one, or a "
-        "pattern such as '*warbler*'. Repeatable: any of them.",
+        help="Only photos of this species: a label in any spelling, a scientific name if the labels have them, or a "
+        "pattern such as '*warbler*'. Repeatable: of any of them.",
     ),
     click.option("--not-species", type=Name(), multiple=True, metavar="NAME", help="No photos of this species."),
     click.option(
         "--since",
         type=Moment(),
         metavar="DATE",
-        help="Only photos taken then or later, by their camera's clock: 2021, 2021-05, 2021-05-03 or 2021-05-03T14:30. "
+        help="Only photos taken then or later, by the camera's clock: 2021, 2021-05, 2021-05-03 or 2021-05-03T14:30. "
         "Photos without a date are left out.",
     ),
     click.option(
@@ -85,7 +85,7 @@ _OPTIONS = (
         type=Circle(),
         multiple=True,
         metavar="LAT,LON,KM",
-        help="No photos taken there; those whose place is not known stay.",
+        help="No photos taken there. Photos of unknown place stay.",
     ),
     click.option(
         "--under",
@@ -94,24 +94,26 @@ _OPTIONS = (
         metavar="FOLDER",
         help="Only photos in this folder or below: a path, or a root's name. Repeatable: in any of them.",
     ),
-    click.option("--not-under", type=_FOLDER, multiple=True, metavar="FOLDER", help="No photos in there."),
+    click.option(
+        "--not-under", type=_FOLDER, multiple=True, metavar="FOLDER", help="No photos in this folder or below."
+    ),
     click.option(
         "--camera",
         type=Name(),
         multiple=True,
         metavar="TEXT",
-        help="Only photos by a camera whose maker and model hold this text, or match a pattern as a whole. Repeatable: "
-        "any of them.",
+        help="Only photos by a camera whose maker and model contain this text, or match it if it is a pattern. "
+        "Repeatable: by any of them.",
     ),
     click.option("--not-camera", type=Name(), multiple=True, metavar="TEXT", help="No photos by such a camera."),
     click.option(
         "--min-probability",
         type=_SHARE,
         metavar="P",
-        help="Only photos whose species is at least this certain, 0 to 1.",
+        help="Only photos whose species is at least this probable, 0 to 1.",
     ),
     click.option(
-        "--max-probability", type=_SHARE, metavar="P", help="Only photos whose species is at most this certain."
+        "--max-probability", type=_SHARE, metavar="P", help="Only photos whose species is at most this probable."
     ),
 )
 
@@ -134,11 +136,11 @@ def filter_options(function: Function) -> Function:
 
 
 def tell_of_labels(folder: Path, wanted: Filter, *, other_species: bool = False) -> None:
-    """Say what choosing by species means where the labels are no species."""
+    """Tell the user what a choice by species means for a model whose labels are not species."""
     model = Manifest.read(folder).model
     if model.label_kind == "species" or not (wanted.species or wanted.not_species or other_species):
         return
     if other_species:
-        say(f"{model.name} names no species: --other-species leaves out photos with the same general label, no more.")
+        say(f"{model.name} names no species: --other-species only leaves out photos with the same general label.")
     else:
-        say(f"{model.name} names no species: --species and --not-species go by its general labels.")
+        say(f"{model.name} names no species: --species and --not-species use its general labels.")

@@ -25,20 +25,35 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=str, allow_dash=True), metavar="IMAGE...")
-@click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True, help="How many species.")
-@click.option("--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Default: table on a terminal, else tsv.")
+@click.option(
+    "-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True, help="How many species to name."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(OUTPUT_FORMATS),
+    help="Output format. Default: table on a terminal, tsv elsewhere.",
+)
 @click.option("--model", default="auto", show_default=True, metavar="NAME|FILE", help=MODEL_HELP)
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    metavar="[auto|fp32|bf16|fp16]",  # int8 is understood, to say why it cannot be had here
+    metavar="[auto|fp32|bf16|fp16]",  # int8 is accepted, to say why it needs an index
     help="Arithmetic of the network.",
 )
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some images could not be read.")
 @verbose_option
 def command(images: tuple[str, ...], form: str | None, strict: bool, **options: Any) -> None:
-    """Name the species in each IMAGE ("-" reads one from stdin), with probabilities."""
+    """Name the species in images, without an index.
+
+    IMAGE is a file, or - for stdin. Each prediction has its probability.
+
+    \b
+    Examples:
+      retrieval identify bird.jpg
+      retrieval identify *.jpg -k 1 --format csv
+    """
     from retrieval.present import answers
 
     outcome = Outcome(run(images, **options))

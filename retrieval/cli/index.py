@@ -1,5 +1,6 @@
 """`retrieval index`: index folders of photos, or bring an index up to date."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -28,6 +29,7 @@ from retrieval.embed.choices import PRECISIONS
 from retrieval.errors import ArchiveError, FailureKind, Interrupted
 from retrieval.manifest import has_manifest
 from retrieval.records import Progress, Report
+from retrieval.text import format_count
 
 FAILURES_SHOWN = 5
 
@@ -39,16 +41,17 @@ FAILURES_SHOWN = 5
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="Arithmetic of the network; set once per index. int8, on CPUs alone, is calibrated on the first photos.",
+    help="Arithmetic of the network; an index keeps it. int8 is for CPUs, and is calibrated on the first photos.",
 )
 @click.option(
-    "--exclude", multiple=True, metavar="GLOB", help="Leave out names, or paths if it has a slash. Repeatable."
+    "--exclude", multiple=True, metavar="GLOB", help="Skip matching names; with a slash, matching paths. Repeatable."
 )
-@click.option("--retry-failed", is_flag=True, help="Read photos again that failed before.")
+@click.option("--retry-failed", is_flag=True, help="Try photos that failed before again.")
 @click.option(
     "--allow-empty",
     is_flag=True,
-    help="A folder without photos was emptied on purpose, or a disk mounted in it is gone for good.",
+    help="Accept that a folder has no photos any more, or that a disk mounted in it is gone: they were removed on "
+    "purpose.",
 )
 @memory_option
 @network_options
@@ -57,12 +60,19 @@ FAILURES_SHOWN = 5
 @progress_option
 @verbose_option
 def command(folders: tuple[Path, ...], strict: bool, form: str, progress: bool | None, **options: Any) -> None:
-    """Index FOLDERS of photos, recursively; without any, bring all folders of the index up to date.
+    """Index folders of photos, or update an index.
 
-    Only new and changed photos are read. Moved ones keep their place, vanished ones are kept in mind. The photos
-    themselves are never changed. Stop whenever you like: the same command goes on where it was.
+    FOLDERS are searched with all folders below them, and remembered: without any, all remembered folders are brought up
+    to date. Only new and changed photos are read. Moved photos are recognised, and vanished ones are remembered. The
+    photos themselves are never changed. Stop at any time: the same command resumes.
 
-    Hidden folders, trash and thumbnail folders are left out, and symbolic links are not followed.
+    Hidden folders, trash and thumbnail folders are skipped, and symbolic links are not followed.
+
+    \b
+    Examples:
+      retrieval index ./archive
+      retrieval index ./archive /mnt/card --exclude 'rejected/*'
+      retrieval index
     """
     folder = _choose(options.pop("index_folder"), folders)
     last = Progress("scanning", 0, None)
@@ -77,7 +87,7 @@ def command(folders: tuple[Path, ...], strict: bool, form: str, progress: bool |
 
             report = run(folder, folders, progress=listen, **options)
     except Interrupted:
-        say(f"Stopped after {last.done:,} of {last.total or 0:,} photos. Run the same command again to go on.")
+        say(f"Stopped after {last.done:,} of {last.total or 0:,} photos. Run the same command again to resume.")
         raise SystemExit(EXIT_INTERRUPTED) from None
     _print(report, folder, form)
     if strict and (report.failed or report.failures):  # folders that could not be listed are failures, too
@@ -121,13 +131,13 @@ def run(
 
 
 def _worth_another_try(embedder: dict[str, Any]) -> tuple[str, ...]:
-    """An option that lifts a limit means the photos that failed by it."""
+    """Return the failures to try again: an option that lifts a limit is for photos that were beyond it."""
     truncated = ("truncated",) if embedder["allow_truncated"] else ()
     return truncated + (("too-large",) if embedder["max_pixels"] else ())
 
 
 def _choose(chosen: str | None, folders: Sequence[Path]) -> Path:
-    """Return the index to write: the one named, the only one there is, or a new one called after the folder."""
+    """Return the index to write: the one named, the only one there is, or a new one named after the folder."""
     if chosen is not None and not folders:
         return find_index(chosen)  # nothing to index: there must be an index already
     if chosen is not None:
@@ -146,6 +156,7 @@ def _print(report: Report, folder: Path, form: str) -> None:
     for failure in report.failures[:FAILURES_SHOWN]:
         say(f"  {failure.path}: {failure.reason}")
     if report.failed:
-        say(f"{report.failed:,} photos failed; all reasons: retrieval status --failures --index {folder}")
+        status = shlex.join(["retrieval", "status", "--failures", "--index", str(folder)])
+        say(f"{format_count(report.failed, 'photo')} failed. `{status}` lists them with the reasons.")
     shown_as = str(folder.absolute()) if form in ("json", "jsonl") else str(folder)
     show_view(indexes.report(report, shown_as), choose_layout(form))

@@ -17,6 +17,7 @@ from retrieval.cli.options import (
     write,
 )
 from retrieval.filters import Filter
+from retrieval.text import format_count
 
 if TYPE_CHECKING:
     from retrieval.index import Index
@@ -31,21 +32,26 @@ ORDERS = ("path", "date", "species", "probability", "photos")
 @click.option(
     "--by-species",
     is_flag=True,
-    help="List the species instead: how many photos, on how many days, since when, the best.",
+    help="List species instead: how many photos, on how many days, the first and last, and the best photo.",
 )
 @click.option(
     "--sort",
     type=click.Choice(ORDERS),
-    help="Default: path, or with --by-species the name. date: the oldest first; probability: the most certain first; "
-    "photos: of which there are most (with --by-species).",
+    help="Default: path, or with --by-species the name. date: oldest first; probability: most certain first; photos: "
+    "most photos first (with --by-species).",
 )
-@click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option("--reverse", is_flag=True, help="Reverse the order.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
-@click.option("--count", is_flag=True, help="Print their number alone.")
-@click.option("--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Default: table on a terminal, else tsv.")
-@click.option("-f", "--filepath-only", is_flag=True, help="Print the paths alone, one a line.")
-@click.option("-0", "--print0", is_flag=True, help="Print the paths alone, each ended by NUL: for xargs -0.")
-@click.option("--relative", is_flag=True, help="Print paths as seen from the current folder.")
+@click.option("--count", is_flag=True, help="Print only how many there are.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(OUTPUT_FORMATS),
+    help="Output format. Default: table on a terminal, tsv elsewhere.",
+)
+@click.option("-f", "--filepath-only", is_flag=True, help="Print only the paths, one per line.")
+@click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by NUL, for xargs -0.")
+@click.option("--relative", is_flag=True, help="Print paths relative to the current folder.")
 @index_option
 @verbose_option
 def command(
@@ -57,10 +63,16 @@ def command(
     relative: bool,
     **options: Any,
 ) -> None:
-    """List the photos of an index: all, or those that the options choose. Reads no photo.
+    """List photos by species, date, place, folder or camera, or the species among them.
 
-    Conditions of different kinds must all hold; of several of one kind, any. With --by-species it is a life list: which
-    species there are, how many photos of each, on how many days, the first and the last, and the most certain photo.
+    Without options all photos of the index are listed. A photo must match every option, and any one value of an option
+    that is repeated. With --by-species the list is your life list: each species with its number of photos and of days,
+    the first and last date, and the most certain photo. No photo is read.
+
+    \b
+    Examples:
+      retrieval list --species '*warbler*' --near 25.19,55.32,10 --sort date
+      retrieval list --by-species --since 2024 --min-probability 0.8
     """
     folder = find_index(index_folder)
     tell_of_labels(folder, filter)
@@ -79,7 +91,7 @@ def run(
     limit: int | None,
     count: bool,
 ) -> Iterator[str]:
-    """Ask the index, and render what it has as it comes."""
+    """Query the index, and render what it finds as it comes."""
     from retrieval.index import Index
 
     if sort == "photos" and not by_species:
@@ -105,7 +117,7 @@ def _rendered(index: "Index", found: Any, layout: "Layout") -> Iterator[str]:
 
 
 def _sorted(found: "list[ListedSpecies]", sort: str | None, reverse: bool) -> "list[ListedSpecies]":
-    """By date: when each was first photographed, those without a date last."""
+    """Sort species; by date means by the first photo, and those without a date come last."""
     keys: dict[str, Callable[[ListedSpecies], Any]] = {
         "path": lambda one: str(one.path),
         "date": lambda one: ((one.first is None) != reverse, one.first.replace(tzinfo=None) if one.first else None),
@@ -117,12 +129,12 @@ def _sorted(found: "list[ListedSpecies]", sort: str | None, reverse: bool) -> "l
 
 
 def _tell_of_gaps(index: "Index", wanted: Filter) -> None:
-    """Say how many photos a condition cannot see."""
+    """Tell the user how many photos cannot match a condition because they lack the date or place."""
     if wanted.since is not None or wanted.until is not None:
         undated = index.without("date")
         if undated:
-            say(f"{undated:,} photos of this index have no date: --since and --until leave them out.")
+            say(f"--since and --until leave out {format_count(undated, 'photo')} without a date.")
     if wanted.near:
         unplaced = index.without("place")
         if unplaced:
-            say(f"{unplaced:,} photos of this index have no place: --near leaves them out.")
+            say(f"--near leaves out {format_count(unplaced, 'photo')} without a place.")

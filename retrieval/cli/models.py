@@ -1,4 +1,4 @@
-"""`retrieval models`: list the networks there are, or fetch one."""
+"""`retrieval models`: list the available networks, or download one."""
 
 import click
 
@@ -10,9 +10,15 @@ from retrieval.cli.options import choose_layout, say, show_view, summary_format_
 @verbose_option
 @click.pass_context
 def command(ctx: click.Context, form: str) -> None:
-    """List the networks that have a name here: sizes, where they are, and their speed on this machine if known.
+    """List the available networks, or download one.
 
-    `retrieval models fetch NAME` downloads one. Any checkpoint file or hf://owner/repository serves as well.
+    The list has input sizes, where the weights are, and the speed on this machine if it is known. Any checkpoint file
+    or hf://owner/repository can be used as well.
+
+    \b
+    Examples:
+      retrieval models
+      retrieval models fetch flagship
     """
     if ctx.invoked_subcommand is None:
         from retrieval.models.available import available_models
@@ -25,7 +31,14 @@ def command(ctx: click.Context, form: str) -> None:
 @click.argument("name")
 @verbose_option
 def fetch(name: str) -> None:
-    """Download a network: flagship, another name of the list, or hf://owner/repository."""
+    """Download a network, and print where it is.
+
+    NAME is flagship, another name from `retrieval models`, or hf://owner/repository.
+
+    \b
+    Examples:
+      retrieval models fetch flagship
+    """
     from retrieval.models import zoo
 
     weights = zoo.resolve(name)

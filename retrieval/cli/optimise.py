@@ -23,7 +23,7 @@ from retrieval.errors import Interrupted
 @click.option(
     "--recall",
     type=click.FloatRange(0, 1, min_open=True),
-    help="Share of the 20 nearest photos that a query has to find, measured against exact search. At first 0.99.",
+    help="Share of the 20 nearest photos that a query must find, measured against exact search. Initially 0.99.",
 )
 @memory_option
 @summary_format_option
@@ -32,10 +32,15 @@ from retrieval.errors import Interrupted
 def command(
     index_folder: str | None, recall: float | None, memory_bytes: int | None, form: str, progress: bool | None
 ) -> None:
-    """Rebuild the search index, and show what it is now and what more or less recall would cost.
+    """Rebuild the search index for another recall or memory limit.
 
-    Later runs of `retrieval index` keep to these targets. What you leave out stays as it was. Photos are not read, and
-    queries go on meanwhile.
+    Prints what the index is now, and what more or less recall would cost. Both targets are kept for later runs of
+    `retrieval index`; a target that you leave out stays as it was. Photos are not read, and queries work meanwhile.
+
+    \b
+    Examples:
+      retrieval optimise --recall 0.999
+      retrieval optimise --memory 2GB
     """
     try:
         with shown(progress) as show:
@@ -46,7 +51,7 @@ def command(
                 show(Progress("building", 0, None))
                 status = index.optimise(recall=recall, memory_bytes=memory_bytes)
     except Interrupted:
-        say("Stopped. The search index is as it was.")
+        say("Stopped. The search index is unchanged.")
         raise SystemExit(EXIT_INTERRUPTED) from None
     from retrieval.present.indexes import search
 

@@ -44,39 +44,44 @@ class Size(click.ParamType[int]):
         found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-z]*)", str(value).strip().lower())
         size = round(float(found[1]) * UNITS.get(found[2], 0)) if found else 0
         if size < 1:
-            self.fail(f"{value!r} is no size: say 512MB, 2GB or 1.5GiB", param, ctx)
+            self.fail(f"{value!r} is not a size: write 512MB, 2GB or 1.5GiB", param, ctx)
         return size
 
 
 MODEL_HELP = (
-    "The network: flagship, compact, another name of `retrieval models`, hf://owner/repository, or a checkpoint file. "
-    "auto is the flagship, or the compact one where that cannot be had. An index keeps its model."
+    "The network: flagship, compact, another name from `retrieval models`, hf://owner/repository, or a checkpoint "
+    "file. auto is the flagship, or the compact one if that is not available. An index keeps its network."
 )
 verbose_option = click.option(
-    "-v", "--verbose", is_flag=True, expose_value=False, callback=_remember_verbose, help="Show tracebacks of errors."
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_verbose,
+    help="Show the traceback of an error.",
 )
 index_option = click.option(
     "--index",
     "index_folder",
     envvar="RETRIEVAL_INDEX",
     metavar="FOLDER",
-    help="The index, or its name under ./indexes. Else RETRIEVAL_INDEX, else the only one under ./indexes.",
+    help="The index, or its name under ./indexes. Default: RETRIEVAL_INDEX, or the only one under ./indexes.",
 )
 memory_option = click.option(
     "--memory",
     "memory_bytes",
     type=Size(),
     metavar="SIZE",
-    help="What search may hold in memory, as 512MB or 2GB; files that are only mapped do not count. Kept from then on; "
-    "at first a quarter of the machine's.",
+    help="The memory that search may use, as 512MB or 2GB; mapped files do not count. Kept for later runs; initially a "
+    "quarter of the machine's.",
 )
 progress_option = click.option(
-    "--progress/--no-progress", default=None, help="Show progress on stderr; by default where that is a terminal."
+    "--progress/--no-progress", default=None, help="Show progress on stderr. Default: if that is a terminal."
 )
 
 
 def network_options(function: Function) -> Function:
-    """Add what steers decoding and the network."""
+    """Add the options for decoding and for the network."""
     for option in reversed(
         (
             click.option(
@@ -90,18 +95,18 @@ def network_options(function: Function) -> Function:
                 "--engine",
                 type=click.Choice(ENGINES),
                 envvar="RETRIEVAL_ENGINE",
-                help="What runs the network; auto is openvino on a CPU, else torch.",
+                help="What runs the network; auto is openvino on CPUs, torch elsewhere.",
             ),
             click.option("-b", "--batch-size", type=click.IntRange(min=1), help="Photos per network pass."),
             click.option(
-                "-j", "--workers", type=click.IntRange(min=1), help="Threads that decode; by default one a core."
+                "-j", "--workers", type=click.IntRange(min=1), help="Decoding threads. Default: one per core."
             ),
             click.option(
                 "--max-pixels",
                 type=click.IntRange(min=1),
-                help="Refuse to decode larger pictures, against decompression bombs.",
+                help="Refuse pictures with more pixels, as a guard against decompression bombs.",
             ),
-            click.option("--allow-truncated", is_flag=True, help="Read files that end early as far as they go."),
+            click.option("--allow-truncated", is_flag=True, help="Read what there is of files that end early."),
         )
     ):
         function = option(function)
@@ -133,12 +138,12 @@ def find_index(chosen: str | None) -> Path:
 
 def _choice(found: Iterable[Path]) -> str:
     names = ", ".join(str(path) for path in found)
-    make = "make one with `retrieval index FOLDER`"
+    make = "create one with `retrieval index FOLDER`"
     return f"choose one with --index: {names}" if names else f"{make}, or say where it is with --index"
 
 
 def write(chunks: Iterable[str]) -> None:
-    """Write data to stdout as UTF-8, file names byte for byte, each chunk as soon as it is there."""
+    """Write data to stdout as UTF-8, file names byte for byte, each chunk at once."""
     for chunk in chunks:
         sys.stdout.buffer.write(chunk.encode("utf-8", "surrogateescape"))
         sys.stdout.buffer.flush()
@@ -154,10 +159,13 @@ def screen_width() -> int | None:
 
 
 format_option = click.option(
-    "--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Default: table on a terminal, else tsv."
+    "--format",
+    "form",
+    type=click.Choice(OUTPUT_FORMATS),
+    help="Output format. Default: table on a terminal, tsv elsewhere.",
 )
 summary_format_option = click.option(
-    "--format", "form", type=click.Choice(OUTPUT_FORMATS), default="table", show_default=True, help="How to print it."
+    "--format", "form", type=click.Choice(OUTPUT_FORMATS), default="table", show_default=True, help="Output format."
 )
 
 

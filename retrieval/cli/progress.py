@@ -12,7 +12,7 @@ from retrieval.records import Progress
 
 LABELS = {
     "scanning": "Listing photos",
-    "sampling": "Drawing photos to calibrate on",
+    "sampling": "Choosing photos for calibration",
     "calibrating": "Calibrating int8",
     "embedding": "Reading photos",
     "building": "Building the search index",

@@ -35,34 +35,45 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("images", nargs=-1, type=click.Path(path_type=str, allow_dash=True), metavar="[IMAGE]...")
-@click.option("--from-file", metavar="LIST", help="Ask about the images named in a file, one a line; - is stdin.")
-@click.option("--from-file0", metavar="LIST", help="The same, each name ended by NUL: from find -print0.")
-@click.option("-k", "--top", "k", type=click.IntRange(min=1), default=20, show_default=True, help="How many photos.")
-@click.option("--min-score", type=click.FloatRange(-1, 1), help="Leave out photos below this cosine similarity.")
+@click.option("--from-file", metavar="LIST", help="Query the images that a file names, one per line; - is stdin.")
+@click.option("--from-file0", metavar="LIST", help="The same, each name ended by NUL, as by find -print0.")
+@click.option(
+    "-k", "--top", "k", type=click.IntRange(min=1), default=20, show_default=True, help="How many photos to find."
+)
+@click.option(
+    "--min-score", type=click.FloatRange(-1, 1), help="Leave out photos with a lower cosine similarity, -1 to 1."
+)
 @click.option(
     "--predictions",
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
-    help="How many species to name for the query.",
+    help="How many species to name for each image.",
 )
-@click.option("--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Default: table on a terminal, else tsv.")
-@click.option("-f", "--filepath-only", is_flag=True, help="Print the paths alone, one a line.")
-@click.option("-0", "--print0", is_flag=True, help="Print the paths alone, each ended by NUL: for xargs -0.")
-@click.option("--relative", is_flag=True, help="Print paths as seen from the current folder.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(OUTPUT_FORMATS),
+    help="Output format. Default: table on a terminal, tsv elsewhere.",
+)
+@click.option("-f", "--filepath-only", is_flag=True, help="Print only the paths, one per line.")
+@click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by NUL, for xargs -0.")
+@click.option("--relative", is_flag=True, help="Print paths relative to the current folder.")
 @click.option(
     "--hide-duplicates",
     is_flag=True,
-    help="Of near-identical photos show the nearest, and how many it stands for: copies, edits that `dedupe find` "
-    "knows, pictures of the same look, frames of one burst (one camera within 10 seconds). There still are -k hits. "
-    "`dedupe ignore` keeps two apart.",
+    help="Show only the nearest of near-identical photos, and how many it stands for: copies, edits that `retrieval "
+    "dedupe find` has found, pictures that look the same, frames of one burst (one camera, within 10 seconds). There "
+    "are still -k photos. `retrieval dedupe ignore` keeps photos separate.",
 )
 @filter_options
 @click.option(
-    "--other-species", is_flag=True, help="Only photos of another species than the query's own: what it looks like."
+    "--other-species",
+    is_flag=True,
+    help="Only photos of other species than the query's own: what it may be confused with.",
 )
 @index_option
-@click.option("--model", metavar="FILE", help="Where the index's own weights are now, if they were moved.")
+@click.option("--model", metavar="FILE", help="The checkpoint of the index's network, if it has moved.")
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some images could not be read.")
 @progress_option
@@ -79,11 +90,17 @@ def command(
     progress: bool | None,
     **options: Any,
 ) -> None:
-    """Find the photos nearest to each IMAGE ("-" reads one from stdin), and name its species.
+    """Find the photos nearest to an image, and name its species.
 
-    An image that is in the index already costs no network pass. Any number of images can be asked about in one call:
-    answers are printed in order, as soon as they are there, and Ctrl-C keeps what was printed. Options such as
-    --species, --since or --under say among which photos to look: the nearest of those are found, however few they are.
+    IMAGE is a file, or - for stdin. An image that is in the index needs no network pass. One call can query any number
+    of images: answers are printed in order, as soon as they are ready, and Ctrl-C keeps what was printed. Options such
+    as --species, --since or --under choose the photos to search: you get the nearest of those, however few they are.
+
+    \b
+    Examples:
+      retrieval query bird.jpg -k 20
+      retrieval query bird.jpg --since 2021-03 --other-species
+      retrieval query --from-file list.txt --hide-duplicates --format jsonl
     """
     from retrieval.index import Question
     from retrieval.present import answers as rendered
@@ -117,7 +134,7 @@ def run(
     model: str | None,
     **embedder: Any,
 ) -> "Iterator[Answer]":
-    """Ask the index about each image, and each that a list names."""
+    """Query the index with each image, and each that a list names."""
     from retrieval.index import Index
 
     asked = chain(read_stdin(images), *listings)
@@ -126,7 +143,7 @@ def run(
 
 
 def _listings(images: Sequence[str], lines: str | None, nul_ended: str | None) -> list[Listing]:
-    """Return the lists that were named; refuse what cannot be read, or read twice."""
+    """Return the lists that were named; refuse one that cannot be read, and stdin twice."""
     found = [Listing(place, nul) for place, nul in ((lines, False), (nul_ended, True)) if place is not None]
     if not images and not found:
         raise click.UsageError("Name an IMAGE, or a list of images with --from-file.")
@@ -143,18 +160,18 @@ def _total(images: Sequence[str], listings: Sequence[Listing]) -> int | None:
 
 
 def _draws(progress: bool | None) -> bool:
-    """Where the answers themselves appear on the screen, they are the progress."""
+    """Tell whether to draw progress; answers that appear on the screen are progress enough."""
     return sys.stderr.isatty() and not sys.stdout.isatty() if progress is None else progress
 
 
 def read_stdin(images: Iterable[str]) -> Iterator[str | bytes]:
-    """Put the bytes of stdin in the place of "-"."""
+    """Replace "-" by the bytes of stdin."""
     for image in images:
         yield sys.stdin.buffer.read() if image == "-" else image
 
 
 class Outcome:
-    """Passes answers through, says on stderr which images failed, and settles the exit code."""
+    """Passes answers on, reports failed images on stderr, and decides the exit code."""
 
     def __init__(
         self,
@@ -169,7 +186,7 @@ class Outcome:
         self._interrupted = False
 
     def __iter__(self) -> "Iterator[Answer]":
-        """End early, and in order, where `progress` raises Interrupted: what is printed stays whole."""
+        """Yield the answers; end early, with whole output, if `progress` raises Interrupted."""
         for answer in self._answers:
             self._asked += 1
             if answer.failure:

@@ -1,4 +1,4 @@
-"""`retrieval relocate`: say where a root folder is mounted now."""
+"""`retrieval relocate`: tell an index where a root folder is mounted now."""
 
 from pathlib import Path
 
@@ -14,9 +14,14 @@ from retrieval.text import printable
 @index_option
 @verbose_option
 def command(root: str, folder: Path, index_folder: str | None) -> None:
-    """Say that ROOT, a name from `retrieval status`, is now at FOLDER: another mount point, another computer.
+    """Tell an index where a root folder is mounted now.
 
-    No photo is read, and none is forgotten.
+    ROOT is a name from `retrieval status`; FOLDER is where it is now, at another mount point or on another computer. No
+    photo is read, and none is forgotten.
+
+    \b
+    Examples:
+      retrieval relocate archive /mnt/photos/archive
     """
     run(find_index(index_folder), root, folder)
     write([printable(f"root {root} is at {folder.absolute()}") + "\n"])

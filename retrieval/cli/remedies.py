@@ -7,7 +7,7 @@ from typing import Any
 from retrieval.errors import Remedy, RetrievalError
 
 WORDS = {
-    Remedy.MAKE_INDEX: "make one with `retrieval index FOLDER`",
+    Remedy.MAKE_INDEX: "create one with `retrieval index FOLDER`",
     Remedy.UPDATE_INDEX: "run `retrieval index`",
     Remedy.NEW_INDEX: "index into a new folder with --index",
     Remedy.OTHER_INDEX_FOLDER: "choose another folder with --index",
@@ -16,7 +16,7 @@ WORDS = {
     Remedy.RESTORE_OR_NEW_INDEX: "restore it from a backup, or index into a new folder with --index",
     Remedy.UPGRADE_OR_NEW_INDEX: "upgrade retrieval, or index into a new folder with --index",
     Remedy.NAME_FOLDER: "name a folder of photos, as in `retrieval index FOLDER`",
-    Remedy.MOUNT_OR_RELOCATE: "mount its disk; or, if it has moved, say where it is now with "
+    Remedy.MOUNT_OR_RELOCATE: "mount its disk; or, if it has moved, tell where it is now with "
     "`retrieval relocate {root!q} FOLDER`; or name the folders to index",
     Remedy.MOUNT_OR_ALLOW_EMPTY: "mount its disk; or, if you did delete them all, run again with --allow-empty",
     Remedy.OTHER_MODEL: "give another checkpoint with --model",
@@ -35,7 +35,6 @@ WORDS = {
     "--model",
     Remedy.REWRITE_HEAD: "delete it and run `retrieval index`, which writes it again",
     Remedy.CHECKPOINT_OR_DOWNLOAD: "give a checkpoint file with --model PATH, or allow the download",
-    Remedy.OTHER_INPUT_SIZE: "choose a multiple of {patch} with --input-size",
     Remedy.OTHER_PRECISION: "choose another --precision",
     Remedy.OTHER_PRECISION_OR_CPU: "choose another --precision, or --device cpu",
     Remedy.OTHER_PRECISION_OR_ENGINE: "choose another --precision or --engine",
@@ -49,7 +48,7 @@ WORDS = {
     Remedy.FREE_MEMORY_OR_CPU: "close what else uses it, or choose --device cpu",
     Remedy.RESTORE_NETWORK: "restore int8.json, int8.xml and int8.bin from a backup, or index into a new folder with "
     "--index",
-    Remedy.CALIBRATE: "make an index with `retrieval index FOLDER --precision int8`, or choose another --precision",
+    Remedy.CALIBRATE: "create an index with `retrieval index FOLDER --precision int8`, or choose another --precision",
     Remedy.MORE_PHOTOS_OR_PRECISION: "add more folders, or index into a new folder with --index and another "
     "--precision",
     Remedy.LIST_SPECIES: "`retrieval list --by-species` lists those you have; a pattern such as '*warbler*' stands for "
@@ -72,7 +71,7 @@ WORDS = {
 
 
 def in_words(error: RetrievalError) -> str:
-    """Say what happened and what to do; what names no option is said as the library says it."""
+    """Say what happened and what to do; a remedy without words here is put in the library's."""
     if error.remedy not in WORDS:
         return str(error)
     return f"{error.what}: {_Words().vformat(WORDS[error.remedy], (), error.details)}"
@@ -84,7 +83,7 @@ def advice(remedy: Remedy) -> str:
 
 
 class _Words(Formatter):
-    """Writes {name!q} as a shell takes it for one word."""
+    """Writes {name!q} quoted for a shell."""
 
     def convert_field(self, value: Any, conversion: Any) -> Any:
         return shlex.quote(str(value)) if conversion == "q" else super().convert_field(value, conversion)

@@ -14,13 +14,17 @@ from retrieval.cli.options import (
 
 @click.command()
 @index_option
-@click.option("--failures", is_flag=True, help="List every photo that failed, with its reason: path, kind, reason.")
+@click.option("--failures", is_flag=True, help="List each photo that could not be read: path, kind and reason.")
 @format_option
 @verbose_option
 def command(index_folder: str | None, failures: bool, form: str | None) -> None:
-    r"""Show an index's model, photos by state, size on disk, search quality, and failures by reason.
+    """Show what an index holds.
+
+    The model, photos by state, size on disk, search quality, and failures by kind.
 
     \b
+    Examples:
+      retrieval status
       retrieval status --failures --format csv > failures.csv
     """
     from retrieval.index import Index

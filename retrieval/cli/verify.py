@@ -27,20 +27,28 @@ if TYPE_CHECKING:
 @click.command()
 @index_option
 @click.option(
-    "--hashes", is_flag=True, help="Read every indexed photo again and compare its bytes: finds failing disks."
+    "--hashes", is_flag=True, help="Read every indexed photo too, and compare it with its hash: finds failing disks."
 )
-@click.option("--repair", is_flag=True, help="Repair what can be derived again. Photos are never touched.")
+@click.option("--repair", is_flag=True, help="Repair what can be rebuilt. Photos are never changed.")
 @summary_format_option
 @progress_option
 @verbose_option
 def command(index_folder: str | None, hashes: bool, repair: bool, form: str, progress: bool | None) -> None:
-    """Check that catalogue, vectors and search index agree; exit with 1 if something is wrong."""
+    """Check an index for damage, and repair it.
+
+    Checks that catalogue, vectors and search index agree. Exits with 1 if there is a problem.
+
+    \b
+    Examples:
+      retrieval verify
+      retrieval verify --hashes --repair
+    """
     from retrieval.present.indexes import verification
 
     try:
         found = run(find_index(index_folder), hashes=hashes, repair=repair, progress=progress)
     except Interrupted:
-        say("Stopped before every file was read; nothing was changed by reading them.")
+        say("Stopped: not everything was checked.")
         raise SystemExit(EXIT_INTERRUPTED) from None
     show_view(verification(found, lambda problem: advice(problem.remedy)), choose_layout(form))
     if not found.sound:

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 from photos import archive, photo
@@ -18,7 +17,6 @@ from tiny import tiny_checkpoint
 from retrieval.cli import COMMANDS, main
 from retrieval.lock import writing
 
-README = Path(__file__).parents[2] / "README.md"
 PYTHON = [sys.executable, "-m", "retrieval"]
 
 
@@ -42,20 +40,6 @@ def indexed(place, model):
 
 def call(*words: object, stdin: bytes | None = None) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words], input=stdin)
-
-
-def test_every_command_has_help_and_stands_in_the_readme():
-    text = README.read_text(encoding="utf-8")
-    context = click.Context(main)
-    for name, line in COMMANDS.items():
-        command = main.get_command(context, name)
-        assert command is not None
-        assert command.help
-        assert line
-        assert f"`retrieval {name}" in text
-        for parameter in command.params:
-            assert isinstance(parameter, click.Argument) or parameter.help, f"{name} {parameter.name} has no help"
-        assert call(name, "--help").exit_code == 0
 
 
 def test_help_and_import_load_nothing_heavy():

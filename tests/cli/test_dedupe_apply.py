@@ -58,7 +58,7 @@ def test_apply_runs_undo(library):
     assert "1 photo and 1 sidecar (" in back.stderr
     assert tree(library.root) == before
     assert json.loads(call("runs", "--format", "json").stdout)[0]["state"] == "undone"
-    assert "Nothing was left" in call("undo", run["run"]).stderr
+    assert "nothing left to put back" in call("undo", run["run"]).stderr
 
 
 def test_skipped_files_are_named_and_strict_makes_them_an_exit_code(library):
@@ -82,8 +82,8 @@ def test_undo_leaves_what_is_in_the_way(library):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--trash", "--hardlink"], "choose one"),
-        (["--to", "held", "--delete"], "choose one"),
+        (["--trash", "--hardlink"], "Choose only one"),
+        (["--to", "held", "--delete"], "Choose only one"),
         (["--delete"], "--yes-delete-permanently"),
         (["--kinds", "burst"], "not burst"),
         (["--kinds", ","], "not nothing"),
@@ -139,7 +139,7 @@ def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(library, monkeypatch):
     monkeypatch.setattr(transfer, "move", move)
     stopped = call("apply", "plan.csv")
     assert stopped.exit_code == 130
-    assert "run the same command again" in stopped.stderr
+    assert "Run the same command again" in stopped.stderr
     assert "retrieval dedupe undo" in stopped.stderr
     assert json.loads(call("runs", "--format", "json").stdout)[0]["state"] == "unfinished"
     assert not (library.root / "b" / "new\nline.jpg").exists()  # the shot in hand was finished

@@ -100,7 +100,7 @@ def test_nothing_is_overwritten_unasked(library, words):
     there.write_text("edited by a person")
     refused = find(*words)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert f"Error: {there} exists already" in refused.stderr
+    assert f"Error: {there} already exists" in refused.stderr
     assert there.read_text() == "edited by a person"
     assert not Path("new.csv").exists()
     done = find(*words, "--overwrite")
@@ -111,8 +111,8 @@ def test_nothing_is_overwritten_unasked(library, words):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["-o", "plan.txt"], "end it in .csv or .json"),
-        (["-o", "plan.csv", "--html", "page.csv"], "end it in .html"),
+        (["-o", "plan.txt"], "its name must end in .csv or .json"),
+        (["-o", "plan.csv", "--html", "page.csv"], "its name must end in .html"),
         (["-o", "none/plan.csv"], "none"),
     ],
 )
@@ -208,9 +208,9 @@ def test_no_index(place):
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        (["--kinds", "nearly"], 2, "nearly is no kind: choose among exact, same-pixels, near, burst, raw+jpeg"),
-        (["--kinds", ","], 2, "nothing is no kind"),
-        (["--kinds", "exact,foo,bar"], 2, "foo, bar is no kind"),
+        (["--kinds", "nearly"], 2, "nearly is not a kind: choose from exact, same-pixels, near, burst, raw+jpeg"),
+        (["--kinds", ","], 2, "an empty list is not a kind"),
+        (["--kinds", "exact,foo,bar"], 2, "foo, bar is not a kind"),
         (["--keep", "largest"], 1, "there is no rule 'largest'"),
         (["--keep", "path:"], 1, "there is no rule"),
         (["--min-score", "2"], 2, "0<=x<=1"),
@@ -301,7 +301,7 @@ def ignore(*words: object) -> Result:
 def test_ignoring(library):
     done = ignore("archive/one.jpg", "archive/b/edit.jpg")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "1 pair will not be told duplicates" in done.stderr
+    assert "1 pair will not be found as duplicates" in done.stderr
     assert [group["kind"] for group in json.loads(find("--format", "json").stdout)["groups"]] == ["exact"]
     listed = ignore("--list")
     [_, line] = listed.stdout.splitlines()
@@ -309,7 +309,7 @@ def test_ignoring(library):
     assert str(library / "archive" / "b" / "edit.jpg") in names
     assert len(names) == 2
     back = ignore("--undo", "archive/b/edit.jpg", "archive/one.jpg")
-    assert "1 pair may be told duplicates again" in back.stderr
+    assert "1 pair can be found as duplicates again" in back.stderr
     assert ignore("--list").stdout == "first\tsecond\n"
     assert len(json.loads(find("--format", "json").stdout)["groups"]) == 2
 
@@ -330,8 +330,8 @@ def test_ignored_photos_that_are_gone_are_listed(library):
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        ([], 2, "name at least two photos, or say --list"),
-        (["archive/one.jpg"], 2, "name at least two photos"),
+        ([], 2, "Name at least two photos, or add --list"),
+        (["archive/one.jpg"], 2, "Name at least two photos"),
         (["--list", "archive/one.jpg", "archive/two.jpg"], 2, "--list"),
         (["archive/one.jpg", "archive/b/copy\nof one.jpg"], 1, "same bytes"),
         (["archive/one.jpg", "archive/none.jpg"], 1, "none.jpg"),

@@ -82,11 +82,8 @@ def test_filters_choose(place):
 
 def test_what_a_date_cannot_choose_is_told_on_stderr(place):
     found = call("list", "--since", 2020, "--count")
-    assert (found.stdout, found.stderr) == (
-        "4\n",
-        "1 photos of this index have no date: --since and --until leave them out.\n",
-    )
-    assert call("list", "--near", "0,0,9", "--count").stderr.startswith("8 photos of this index have no place")
+    assert (found.stdout, found.stderr) == ("4\n", "--since and --until leave out 1 photo without a date.\n")
+    assert call("list", "--near", "0,0,9", "--count").stderr == "--near leaves out 8 photos without a place.\n"
     assert call("list", "--count").stderr == ""
 
 
@@ -175,9 +172,9 @@ def test_general_labels_are_told_of(tmp_path, monkeypatch):
     archive(tmp_path / "archive", 3)
     assert call("index", "archive", "--model", weights).exit_code == 0
     said = call("query", "archive/000.jpg", "--other-species", "-f").stderr
-    assert "names no species: --other-species leaves out photos with the same general label" in said
+    assert "names no species: --other-species only leaves out photos with the same general label" in said
     chosen = call("list", "--species", "species*", "--format", "jsonl")
-    assert "go by its general labels" in chosen.stderr
+    assert "use its general labels" in chosen.stderr
     assert json.loads(chosen.stdout.splitlines()[0])["label_kind"] == "general"
     table = call("list", "--by-species", "--format", "table")
     assert table.stdout.startswith("general label")

@@ -1,4 +1,4 @@
-"""`retrieval dedupe`: find duplicates, and clear them out so that it can be undone."""
+"""`retrieval dedupe`: find duplicates, and remove them in a way that can be undone."""
 
 import click
 
@@ -6,18 +6,19 @@ from retrieval.cli import LazyGroup
 
 COMMANDS = {
     "find": "Find duplicates and write a plan; changes no photo.",
-    "apply": "Carry out a plan: move duplicates to a holding folder, or what else you say.",
-    "undo": "Put back what a run has moved.",
+    "apply": "Apply a plan: move duplicates to a holding folder, or remove them in another way.",
+    "undo": "Put the files of a run back.",
     "runs": "List the runs that changed files.",
-    "ignore": "Say that photos are not duplicates; remembered from then on.",
+    "ignore": "Remember that photos are not duplicates.",
 }
 
 
 @click.group(cls=LazyGroup, package="retrieval.cli.dedupe", summaries=COMMANDS, no_args_is_help=True)
 def command() -> None:
-    r"""Find duplicates, and clear them out so that it can be undone.
+    """Find duplicates, and remove them in a way that can be undone.
 
     \b
+    Examples:
       retrieval dedupe find -o plan.csv --html plan.html
       retrieval dedupe apply plan.csv --dry-run
       retrieval dedupe apply plan.csv

@@ -1,4 +1,4 @@
-"""`retrieval dedupe apply`: carry out a plan."""
+"""`retrieval dedupe apply`: apply a plan."""
 
 import shlex
 from pathlib import Path
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 DONE = {
     "move": "moved",
     "trash": "moved to the trash",
-    "hardlink": "made hard links of their keepers",
-    "reflink": "sharing their keepers' blocks",
+    "hardlink": "replaced by hard links to their keepers",
+    "reflink": "made to share their keepers' blocks",
     "delete": "deleted",
 }
 KINDS = ("exact", "same-pixels", "near")
@@ -37,7 +37,7 @@ report_option = click.option(
     "--format",
     "form",
     type=click.Choice(OUTPUT_FORMATS),
-    help="Print what was done on stdout, too: for programs. Without it, in words on stderr alone.",
+    help="Also print a report on stdout. Default: only a summary, on stderr.",
 )
 
 
@@ -47,21 +47,21 @@ report_option = click.option(
     "--to",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Move files to this folder. Without it: to a hidden folder .retrieval-held in the archive folder.",
+    help="Move files to this folder. Default: the hidden folder .retrieval-held in the archive folder.",
 )
 @click.option("--trash", is_flag=True, help="Move files to the system's trash.")
-@click.option("--hardlink", is_flag=True, help="Make files names of their keeper; only the same bytes on one disk.")
-@click.option("--reflink", is_flag=True, help="Let files share their keeper's blocks; only the same bytes on one disk.")
-@click.option("--delete", is_flag=True, help="Delete files; needs --yes-delete-permanently, and cannot be undone.")
+@click.option("--hardlink", is_flag=True, help="Replace files by hard links to their keeper: same bytes, same disk.")
+@click.option("--reflink", is_flag=True, help="Let files share their keeper's disk blocks: same bytes, same disk.")
+@click.option("--delete", is_flag=True, help="Delete files for good; needs --yes-delete-permanently.")
 @click.option("--yes-delete-permanently", is_flag=True, help="Confirm --delete.")
 @click.option(
     "--kinds",
     default="exact",
     show_default=True,
     metavar="KIND,...",
-    help=f"Which groups to act on: {', '.join(KINDS)}.",
+    help=f"Kinds of duplicates to remove: {', '.join(KINDS)}.",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Check every file, and say what would be done; change nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Check every file and say what would be done; change nothing.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if something was skipped.")
 @report_option
 @index_option
@@ -70,12 +70,14 @@ report_option = click.option(
 def command(
     plan: Path, index_folder: str | None, strict: bool, form: str | None, progress: bool | None, **options: Any
 ) -> None:
-    r"""Carry out a plan: move duplicates to a holding folder, or what else you say.
+    """Apply a plan: move duplicates to a holding folder, or remove them in another way.
 
-    Each file and its keeper are read again just before; what has changed since is skipped. RAW, JPEG and sidecars of a
-    shot go together. Files in reference folders are never touched, and `retrieval dedupe undo` puts everything back.
+    Each file and its keeper are read again just before; a file that has changed since is skipped. RAW, JPEG and
+    sidecars of a shot move together. Files in reference folders are never touched, and `retrieval dedupe undo` puts
+    everything back.
 
     \b
+    Examples:
       retrieval dedupe apply plan.csv --dry-run
       retrieval dedupe apply plan.csv --kinds exact,same-pixels --format json
     """
@@ -94,7 +96,7 @@ def command(
 
 
 def show_report(report: "RunReport", text: str, form: str | None) -> None:
-    """Tell a person on stderr what was done; a program, where a format is asked for, on stdout."""
+    """Say on stderr what was done; print it on stdout too if a format was asked for."""
     say(text)
     if form is not None:
         from retrieval.present.runs import run_report
@@ -120,9 +122,9 @@ def choose(
     flags = {Mode.TRASH: trash, Mode.HARDLINK: hardlink, Mode.REFLINK: reflink, Mode.DELETE: delete}
     chosen = [mode for mode, wanted in flags.items() if wanted]
     if len(chosen) + (to is not None) > 1:
-        raise click.UsageError("--to, --trash, --hardlink, --reflink and --delete exclude each other: choose one.")
+        raise click.UsageError("Choose only one of --to, --trash, --hardlink, --reflink and --delete.")
     if delete and not (yes_delete_permanently or dry_run):
-        raise click.UsageError("--delete cannot be undone: say --yes-delete-permanently as well, or leave it out.")
+        raise click.UsageError("--delete cannot be undone: add --yes-delete-permanently if you mean it.")
     names = [name.strip() for name in kinds.split(",") if name.strip()]
     unknown = [name for name in names if name not in KINDS]
     if unknown or not names:
@@ -132,23 +134,25 @@ def choose(
 
 
 def summary(report: "RunReport", index_folder: str | None) -> str:
-    """Describe to a person what was done, what was left, and how to take it back."""
+    """Describe in words what was done, what was left, and how to undo it."""
     lines = [f"skipped (group {one.group}): {printable(in_words(one.error))}" for one in report.skipped]
     if report.resumed:
         lines.append(f"Resumed the unfinished run {report.run}.")
     lines.append(_done(report))
     if report.skipped:
-        lines.append(f"{len(report.skipped):,} skipped, for the reasons above; they are as they were.")
+        lines.append(f"{len(report.skipped):,} skipped for the reasons above, and left unchanged.")
     lines += [
-        f"{format_count(count, 'file')} in {kind} groups left alone: say --kinds {kind} to remove them."
+        f"{format_count(count, 'file')} in {kind} groups left alone: add --kinds {kind} to remove them."
         for kind, count in report.other_kinds.items()
     ]
     if report.interrupted:
-        lines.append("Interrupted, with every file in one place. To go on, run the same command again.")
+        lines.append("Interrupted; no file is half moved. Run the same command again to resume.")
     if report.stopped:
-        lines.append(f"Stopped: {printable(report.stopped)}. Every file is in one place; run the same command again.")
+        lines.append(
+            f"Stopped: {printable(report.stopped)}. No file is half moved; run the same command again to resume."
+        )
     if report.run and not report.dry_run and (report.photos or report.resumed) and report.mode != "delete":
-        lines.append(f"To take it back: {undo_command(report.run, index_folder)}")
+        lines.append(f"To undo: {undo_command(report.run, index_folder)}")
     return "\n".join(lines)
 
 

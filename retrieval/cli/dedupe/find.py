@@ -1,5 +1,6 @@
 """`retrieval dedupe find`: find duplicates and write a plan."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,9 @@ class Kinds(click.ParamType[tuple[str, ...]]):
         kinds = tuple(kind.strip() for kind in value.split(",") if kind.strip())
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown or not kinds:
-            self.fail(f"{', '.join(unknown) or 'nothing'} is no kind: choose among {', '.join(KINDS)}", param, ctx)
+            self.fail(
+                f"{', '.join(unknown) or 'an empty list'} is not a kind: choose from {', '.join(KINDS)}", param, ctx
+            )
         return kinds
 
 
@@ -54,34 +57,43 @@ class Kinds(click.ParamType[tuple[str, ...]]):
 @click.argument("archives", nargs=-1, type=FOLDER, metavar="[FOLDER]...")
 @index_option
 @click.option(
-    "--kinds", type=Kinds(), metavar="KIND,...", help=f"Of {', '.join(KINDS)}. The last two are only told of."
+    "--kinds",
+    type=Kinds(),
+    metavar="KIND,...",
+    help=f"Kinds to find: {', '.join(KINDS)}. The last two are only listed.",
 )
-@click.option("--min-score", type=click.FloatRange(0, 1), help="Leave out near pairs that correlate less.")
-@click.option("--same-folder", is_flag=True, help="Only duplicates inside one folder.")
+@click.option("--min-score", type=click.FloatRange(0, 1), help="Leave out near pairs with a lower correlation, 0 to 1.")
+@click.option("--same-folder", is_flag=True, help="Only duplicates within one folder.")
 @click.option(
     "--across",
     nargs=2,
     type=FOLDER,
     metavar="FOLDER FOLDER",
-    help="Only pairs of one file in each: a card, the archive.",
+    help="Only pairs with one file in each, such as a card and the archive.",
 )
 @click.option(
     "--keep",
     multiple=True,
     metavar="RULE,...",
-    help="Which file stays, in order: raw, format:raw>heic>jpg, resolution, bytes, metadata, oldest, newest, path:DIR, "
-    "shortest-name, shortest-path. Default: raw,resolution,bytes,metadata,oldest.",
+    help="Which file stays, by rules in order of weight: raw, format:raw>heic>jpg, resolution, bytes, metadata, "
+    "oldest, newest, path:DIR, shortest-name, shortest-path. Default: raw,resolution,bytes,metadata,oldest.",
 )
 @click.option(
-    "--reference", multiple=True, type=FOLDER, metavar="FOLDER", help="Never touch what is in here. Repeatable."
+    "--reference",
+    multiple=True,
+    type=FOLDER,
+    metavar="FOLDER",
+    help="Never touch the files in this folder. Repeatable.",
 )
 @filter_options
-@click.option("-o", "--output", type=FILE, help="The plan to write: .csv or .json.")
-@click.option("--html", type=FILE, help="A page to look at, pictures side by side.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier plan or page of that name.")
-@click.option("--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Print the groups too. Default: a summary.")
-@click.option("--relative", is_flag=True, help="Print paths as seen from the current folder.")
-@click.option("-j", "--workers", type=click.IntRange(min=1), help="Threads that compare; by default one a core.")
+@click.option("-o", "--output", type=FILE, help="Write a plan that you can edit and apply: .csv or .json.")
+@click.option("--html", type=FILE, help="Write a page with the pictures side by side.")
+@click.option("--overwrite", is_flag=True, help="Replace a plan or page that exists.")
+@click.option(
+    "--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Print the groups too. Default: only a summary."
+)
+@click.option("--relative", is_flag=True, help="Print paths relative to the current folder.")
+@click.option("-j", "--workers", type=click.IntRange(min=1), help="Threads for comparing. Default: one per core.")
 @progress_option
 @verbose_option
 def command(
@@ -97,12 +109,17 @@ def command(
 ) -> None:
     """Find duplicates and write a plan; changes no photo.
 
-    Looks through the whole index, or the given FOLDERS of it. Embeddings propose pairs, pixels decide; of each pair the
-    plan says how it is known, and of each group why its keeper stays. Bursts and RAW+JPEG pairs are told of, and kept.
-    With --species, --since, --under and the like, only files that they choose take part: the others are as if they were
-    not there.
+    Compares the photos of the whole index, or only those in FOLDERS. Embeddings propose pairs, pixels decide; the plan
+    says for each pair how the files match, and for each group why its keeper stays. Bursts and RAW+JPEG pairs are
+    listed, and kept. With --species, --since, --under and the like, only the photos that they choose take part.
 
-    Read or edit the plan, then carry it out with `retrieval dedupe apply PLAN`.
+    Read or edit the plan, then run `retrieval dedupe apply PLAN`.
+
+    \b
+    Examples:
+      retrieval dedupe find -o plan.csv --html plan.html
+      retrieval dedupe find --across /mnt/card ./archive -o card.csv
+      retrieval dedupe find --keep raw,path:./archive/best,resolution -o plan.csv
     """
     from retrieval.index import Index
 
@@ -114,7 +131,7 @@ def command(
             findings = index.duplicates(_options(index, archives, **options), progress=show)
             _deliver(index, findings, folder, output, html, overwrite)
     except Interrupted:
-        say("Stopped. Run the same command again to go on: what was compared is remembered.")
+        say("Stopped. Run the same command again to resume: what was compared is remembered.")
         raise SystemExit(EXIT_INTERRUPTED) from None
     _print(findings, form, relative)
 
@@ -161,14 +178,14 @@ def _options(
 
 
 def _check_targets(overwrite: bool, *files: Path | None) -> None:
-    """Before minutes of work: a plan that a person may have edited is not replaced unasked."""
+    """Refuse files that cannot be written, before minutes of work; a plan that exists may have been edited."""
     for file, suffixes in zip(files, ((".csv", ".json"), (".html",)), strict=True):
         if file is not None and file.suffix.lower() not in suffixes:
-            raise DedupeError(f"{file} cannot be written: end it in {' or '.join(suffixes)}")
+            raise DedupeError(f"{file} cannot be written: its name must end in {' or '.join(suffixes)}")
         if file is not None and not file.absolute().parent.is_dir():
-            raise DedupeError(f"there is no folder {file.parent}: make it, or choose another place for {file.name}")
+            raise DedupeError(f"there is no folder {file.parent}: create it, or choose another place for {file.name}")
         if file is not None and file.exists() and not overwrite:
-            raise DedupeError(f"{file} exists already: choose another name, or say --overwrite")
+            raise DedupeError(f"{file} already exists: choose another name, or add --overwrite")
 
 
 def _deliver(
@@ -182,11 +199,12 @@ def _deliver(
         plan_file.write(plan, output, overwrite=overwrite)
     if html is not None:
         page.write_page(plan, html, index.thumbnail, limit=SHOWN_GROUPS, overwrite=overwrite)
-        say(f"To look at: {html}")
+        say(f"The page is {html}")
     if output is not None:
-        say(f"The plan is in {output}: read or edit it, then run `retrieval dedupe apply {output} --index {folder}`.")
+        apply = shlex.join(["retrieval", "dedupe", "apply", str(output), "--index", str(folder)])
+        say(f"The plan is {output}: read or edit it, then run `{apply}`.")
     elif plan.groups:
-        say("Nothing was written: add -o plan.csv for a plan to carry out, --html plan.html to look at the pictures.")
+        say("Nothing was written: add -o plan.csv for a plan to apply, --html plan.html for a page with the pictures.")
 
 
 def _print(findings: "Findings", form: str | None, relative: bool) -> None:

@@ -10,11 +10,13 @@ from retrieval.cli.options import choose_layout, find_index, format_option, inde
 @index_option
 @verbose_option
 def command(form: str | None, index_folder: str | None) -> None:
-    r"""List the runs that changed files.
+    """List the runs that changed files.
 
-    Each can be undone by its name: `retrieval dedupe undo RUN`.
+    `retrieval dedupe undo RUN` undoes one by its name.
 
     \b
+    Examples:
+      retrieval dedupe runs
       retrieval dedupe runs --format json
     """
     from retrieval.index import Index

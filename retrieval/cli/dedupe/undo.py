@@ -1,4 +1,4 @@
-"""`retrieval dedupe undo`: put back what a run has moved."""
+"""`retrieval dedupe undo`: put the files of a run back."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", required=False)
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be put back; change nothing.")
-@click.option("--strict", is_flag=True, help="Exit with 3 if something could not be put back.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if some files could not be put back.")
 @report_option
 @index_option
 @progress_option
@@ -31,13 +31,15 @@ def command(
     index_folder: str | None,
     progress: bool | None,
 ) -> None:
-    r"""Put back what a run has moved.
+    """Put the files of a run back.
 
-    RUN is a name from `retrieval dedupe runs`; without it, the last one is undone. A file is left where it is, and
-    named, if it has changed since or if there is something else in its place.
+    RUN is a name from `retrieval dedupe runs`; by default the last run is undone. A file stays where it is, and is
+    listed, if it has changed since or if there is another file in its old place.
 
     \b
+    Examples:
       retrieval dedupe undo --dry-run
+      retrieval dedupe undo
     """
     from retrieval.index import Index
 
@@ -51,14 +53,14 @@ def command(
 
 
 def summary(report: "RunReport", index_folder: str | None) -> str:
-    """Describe to a person what was put back and what was left."""
+    """Describe in words what was put back and what was left."""
     from retrieval.present.runs import run_amount
 
     lines = [f"left (group {one.group}): {printable(in_words(one.error))}" for one in report.skipped]
     would = "would be " if report.dry_run else ""
     lines.append(f"{run_amount(report)} {would}put back; run {report.run}.")
     if not (report.photos or report.sidecars or report.skipped):
-        lines.append("Nothing was left to put back. Earlier runs: retrieval dedupe runs")
+        lines.append("There was nothing left to put back. `retrieval dedupe runs` lists earlier runs.")
     if report.interrupted:
-        lines.append(f"Interrupted. To go on: {undo_command(report.run, index_folder)}")
+        lines.append(f"Interrupted. To resume: {undo_command(report.run, index_folder)}")
     return "\n".join(lines)

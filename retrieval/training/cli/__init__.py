@@ -21,9 +21,10 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def main() -> None:
-    r"""Make a compact model from pictures and a teacher, from random numbers on.
+    """Train a compact model from random weights, with pictures and a teacher.
 
     \b
+    Examples:
       python -m retrieval.training pack photos/ -o pictures.bundle
       python -m retrieval.training train pictures.bundle --teacher deit.pt --work work --minutes 600
       python -m retrieval.training export work -o compact.safetensors

@@ -20,14 +20,21 @@ if TYPE_CHECKING:  # torch takes seconds to load, which --help need not wait for
 @click.option("--others", type=EXISTING, multiple=True, help="Pictures of other things, folders or bundles.")
 @click.option("--teacher", type=EXISTING_FILE, required=True, help="Checkpoint of the network that gives features.")
 @click.option("--species", type=EXISTING_FILE, required=True, help="Classifier of bird species, a .tflite file.")
-@click.option("--pool", type=FOLDER, required=True, help="Folder of the pool; goes on where it stands.")
-@click.option("--shards", default=64, help="How many the pool is to have.")
-@click.option("--shard", default=512, help="Views in a shard.")
-@click.option("--others-share", default=0.2, help="Share of views of other pictures than birds.")
-@click.option("--seed", default=0, help="Of all random numbers.")
-@click.option("--threads", default=2, help="Of the CPU.")
+@click.option("--pool", type=FOLDER, required=True, help="Folder of the pool; one that exists is filled further.")
+@click.option("--shards", default=64, help="Shards that the pool shall have.")
+@click.option("--shard", default=512, help="Views per shard.")
+@click.option("--others-share", default=0.2, help="Share of views that show other things than birds.")
+@click.option("--seed", default=0, help="Seed of all random numbers.")
+@click.option("--threads", default=2, help="CPU threads.")
 def fill(**options: Any) -> None:
-    """Draw views of bird photos and ask both teachers about them. Pictures are folders or bundles."""
+    """Draw views of bird photos, and record both teachers' answers.
+
+    BIRDS are folders or bundles.
+
+    \b
+    Examples:
+      python -m retrieval.training fill birds.bundle --teacher deit.pt --species birds.tflite --pool pool
+    """
     import torch
 
     from retrieval.models.digest import sha256
@@ -59,8 +66,10 @@ def fill(**options: Any) -> None:
 @click.command()
 @click.option("--pool", type=FOLDER, required=True, help="Folder of the pool of views, which may be growing.")
 @click.option("--teacher", type=EXISTING_FILE, required=True, help="Checkpoint of the network that gave features.")
-@click.option("--start", type=EXISTING_FILE, required=True, help="Checkpoint of the student to begin with.")
-@click.option("--work", type=FOLDER, required=True, help="Folder of the run's state and log; goes on where it stands.")
+@click.option("--start", type=EXISTING_FILE, required=True, help="Checkpoint of the student to start from.")
+@click.option(
+    "--work", type=FOLDER, required=True, help="Folder of the run's state and log; an earlier run in it is resumed."
+)
 @click.option("--labels", type=EXISTING_FILE, required=True, help="Label file of the species teacher.")
 @click.option("--views", type=int, help="End of the whole run, in views.")
 @click.option("--cooldown-views", default=20_000, help="Views before the end over which the rate falls.")
@@ -68,16 +77,22 @@ def fill(**options: Any) -> None:
 @click.option("--cooldown", default=30.0, help="Minutes before that over which the rate falls.")
 @click.option("--size", type=(int, float), default=(128, 1.0), help="Pixels of the input, and share of patches kept.")
 @click.option("--cooldown-size", type=(int, float), default=(224, 1.0), help="The same while the rate falls.")
-@click.option("--rate", default=4e-4, help="Of Adam, while it is constant.")
-@click.option("--batch", default=16, help="Views a step.")
-@click.option("--seed", default=0, help="Of all random numbers.")
-@click.option("--threads", default=1, help="Of the CPU.")
-@click.option("--save-every", default=5.0, help="Minutes between two writings of the state.")
+@click.option("--rate", default=4e-4, help="Learning rate of Adam, while it is constant.")
+@click.option("--batch", default=16, help="Views per step.")
+@click.option("--seed", default=0, help="Seed of all random numbers.")
+@click.option("--threads", default=1, help="CPU threads.")
+@click.option("--save-every", default=5.0, help="Minutes between two saves of the state.")
 @click.option("--log-every", default=30.0, help="Seconds between two lines of the log.")
-@click.option("--evaluate", type=EXISTING, help="Photos in one folder a species, or a bundle of them; only measures.")
+@click.option("--evaluate", type=EXISTING, help="Photos to measure with: one folder per species, or a bundle.")
 @click.option("--evaluate-every", default=20.0, help="Minutes between two evaluations.")
 def distil(**options: Any) -> None:
-    """Teach a student both teachers' answers to the views of a pool, or go on teaching it."""
+    """Train a student on both teachers' answers, or resume its training.
+
+    \b
+    Examples:
+      python -m retrieval.training distil --pool pool --teacher deit.pt --start compact.safetensors \\
+        --work work --labels labels.txt --views 1000000
+    """
     from retrieval.training import distil_run
 
     distiller, evaluation = _distiller(options)
@@ -89,16 +104,23 @@ def distil(**options: Any) -> None:
             report=lambda entry: click.echo(json.dumps(entry), err=True),
             stopped=lambda: bool(asked),
         )
-    click.echo("finished" if finished else "stopped: the same command goes on", err=True)
+    click.echo("finished" if finished else "stopped: the same command resumes", err=True)
 
 
 @click.command("export-distilled")
 @click.argument("work", type=FOLDER)
 @click.option("-o", "--output", type=FILE, required=True, help="The checkpoint to write: .safetensors.")
 @click.option("--labels", type=EXISTING_FILE, required=True, help="Label file of the species teacher.")
-@click.option("--head", type=click.Choice(["species", "general"]), default="species", help="Which labels it gives.")
+@click.option(
+    "--head", type=click.Choice(["species", "general"]), default="species", help="Which labels the checkpoint has."
+)
 def export_distilled(work: Path, output: Path, labels: Path, head: Any) -> None:
-    """Write the student of a distillation as a checkpoint that the package can use."""
+    """Write the student of a distillation as a checkpoint.
+
+    \b
+    Examples:
+      python -m retrieval.training export-distilled work --labels labels.txt -o compact.safetensors
+    """
     from retrieval.training.distil_export import export
     from retrieval.training.teachers import read_species
 

@@ -19,10 +19,17 @@ _SHOWN = ("event", "stage", "loss", "accuracy", "views_per_s", "rate")  # of the
 @click.argument("folders", type=FOLDER, nargs=-1, required=True)
 @click.option("-o", "--output", type=FILE, required=True, help="The bundle to write.")
 @click.option("--long-side", default=512, help="Pixels; larger pictures are scaled down.")
-@click.option("--quality", default=88, help="Of JPEG.")
-@click.option("--all", "everything", is_flag=True, help="Keep drawings, tiny pictures and duplicates too: to measure.")
+@click.option("--quality", default=88, help="JPEG quality.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Keep drawings, tiny pictures and duplicates too, for measuring."
+)
 def pack(folders: tuple[Path, ...], output: Path, long_side: int, quality: int, everything: bool) -> None:
-    """Put the pictures of folders into one small file."""
+    """Put the pictures of folders into one small file.
+
+    \b
+    Examples:
+      python -m retrieval.training pack photos -o pictures.bundle
+    """
     from retrieval.training import bundle
 
     packed = bundle.pack(folders, output, long_side=long_side, quality=quality, sift=not everything)
@@ -33,24 +40,33 @@ def pack(folders: tuple[Path, ...], output: Path, long_side: int, quality: int, 
 @click.command()
 @click.argument("pictures", type=EXISTING, nargs=-1, required=True)
 @click.option("--teacher", type=EXISTING_FILE, required=True, help="Checkpoint of the network to learn from.")
-@click.option("--work", type=FOLDER, required=True, help="Folder of the run's state and log; goes on where it stands.")
-@click.option("--minutes", type=float, help="Budget of the whole run, in minutes of learning.")
+@click.option(
+    "--work", type=FOLDER, required=True, help="Folder of the run's state and log; an earlier run in it is resumed."
+)
+@click.option("--minutes", type=float, help="Budget of the whole run, in minutes of training.")
 @click.option("--views", type=int, help="Budget of the whole run, in views.")
-@click.option("--stop-after", type=float, help="Minutes until this call ends, its state written.")
-@click.option("--save-every", default=10.0, help="Minutes between two writings of the state.")
+@click.option("--stop-after", type=float, help="Minutes until this call saves its state and ends.")
+@click.option("--save-every", default=10.0, help="Minutes between two saves of the state.")
 @click.option("--log-every", default=15.0, help="Seconds between two lines of the log.")
-@click.option("--evaluate", type=EXISTING, help="Photos in one folder a species, or a bundle of them; only measures.")
+@click.option("--evaluate", type=EXISTING, help="Photos to measure with: one folder per species, or a bundle.")
 @click.option("--evaluate-every", default=20.0, help="Minutes between two evaluations.")
 @click.option("--pause-file", type=FILE, help="While this file exists, training sleeps.")
 @click.option("--image-size", default=224, help="Pixels of the student's input, height and width.")
-@click.option("--batch", default=8, help="Views a step: about 8 on a CPU, 256 or more on a GPU.")
-@click.option("--seed", default=0, help="Of all random numbers.")
+@click.option("--batch", default=8, help="Views per step: about 8 on a CPU, 256 or more on a GPU.")
+@click.option("--seed", default=0, help="Seed of all random numbers.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--precision", type=click.Choice(["bf16", "fp32"]), default="bf16", help="Of matrix products.")
+@click.option("--precision", type=click.Choice(["bf16", "fp32"]), default="bf16", help="Arithmetic of matrix products.")
 @click.option("--compile/--no-compile", "compiled", default=False, help="Let torch generate fused code.")
-@click.option("--threads", type=int, help="Of the CPU.")
+@click.option("--threads", type=int, help="CPU threads.")
 def train(**options: Any) -> None:
-    """Teach a student of random weights, or go on teaching it. Pictures are folders or bundles."""
+    """Train a student from random weights, or resume its training.
+
+    PICTURES are folders or bundles.
+
+    \b
+    Examples:
+      python -m retrieval.training train pictures.bundle --teacher deit.pt --work work --minutes 600
+    """
     if options["minutes"] is None and options["views"] is None:
         raise click.UsageError("give the run a budget: --minutes or --views")
     from retrieval.training import run
@@ -65,14 +81,19 @@ def train(**options: Any) -> None:
             report=lambda entry: click.echo(_line(entry), err=True),
             stopped=lambda: bool(asked),
         )
-    click.echo("finished" if finished else "stopped: the same command goes on", err=True)
+    click.echo("finished" if finished else "stopped: the same command resumes", err=True)
 
 
 @click.command()
 @click.argument("work", type=FOLDER)
 @click.option("-o", "--output", type=FILE, required=True, help="The checkpoint to write: .safetensors.")
 def export(work: Path, output: Path) -> None:
-    """Write the student of a work folder as a checkpoint that the package can use."""
+    """Write the student of a work folder as a checkpoint.
+
+    \b
+    Examples:
+      python -m retrieval.training export work -o compact.safetensors
+    """
     from retrieval.training.export import export as write
 
     done = write(work, output)
