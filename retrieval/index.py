@@ -6,24 +6,18 @@ records that methods take and return can be imported from here.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from retrieval.catalogue.photos import Order
-from retrieval.dedupe.groups.files import FindScope
-from retrieval.dedupe.groups.find import Findings, FindOptions, find
-from retrieval.dedupe.groups.ignore import ignore, ignored
 from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Image
 from retrieval.engines.openvino import calibrated
 from retrieval.engines.protocol import INT8
 from retrieval.errors import ModelMismatchError, Remedy
 from retrieval.filters import Filter
-from retrieval.indexing.settings import optimise, relocate
-from retrieval.indexing.status import Status, failures, status
-from retrieval.indexing.update import Options, update
-from retrieval.indexing.verify import Problem, Verification, verify
 from retrieval.manifest import Calibration, Model, has_manifest
 from retrieval.models import zoo
 from retrieval.models.known import AUTO
@@ -35,10 +29,14 @@ from retrieval.records import Answer, Failure, ListedPhoto, ListedSpecies, PathI
 from retrieval.search.protocol import OperatingPoint, SearchStatus
 from retrieval.store import Store
 
-if TYPE_CHECKING:  # loaded by the methods that change files
+if TYPE_CHECKING:  # loaded by the methods that need them: a single query in a new process starts sooner
+    from retrieval.dedupe.groups.files import FindScope
+    from retrieval.dedupe.groups.find import Findings, FindOptions
     from retrieval.dedupe.plan.records import Plan
     from retrieval.dedupe.run.records import ApplyOptions
     from retrieval.dedupe.run.report import RunReport, RunSummary
+    from retrieval.indexing.status import Status
+    from retrieval.indexing.verify import Problem, Verification
 
 __all__ = [
     "Calibration",
@@ -58,7 +56,22 @@ __all__ = [
     "Verification",
 ]
 
+_HOMES = {  # of names that load on first use
+    "FindOptions": "retrieval.dedupe.groups.find",
+    "FindScope": "retrieval.dedupe.groups.files",
+    "Findings": "retrieval.dedupe.groups.find",
+    "Problem": "retrieval.indexing.verify",
+    "Status": "retrieval.indexing.status",
+    "Verification": "retrieval.indexing.verify",
+}
+
 Listener = Callable[[Progress], None]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'retrieval.index' has no attribute {name!r}")
 
 
 def _silent(_progress: Progress) -> None:
@@ -168,6 +181,8 @@ class Index:
         is done is kept. Raises ArchiveError, before anything is changed, for a folder that is missing or empty and for
         such a disk, IndexLockedError while another process writes.
         """
+        from retrieval.indexing.update import Options, update
+
         options = Options(exclude, retry, allow_empty, memory_bytes, progress)
         return update(self._store, self.embedder, [Path(path) for path in paths], options)
 
@@ -221,23 +236,31 @@ class Index:
         measured. Raises QueryError, before anything is changed, for a recall or a limit that cannot be, and
         IndexLockedError while another process writes.
         """
+        from retrieval.indexing.settings import optimise
+
         return optimise(self._store, recall, memory_bytes)
 
-    def status(self) -> Status:
+    def status(self) -> "Status":
         """Count what the index holds."""
+        from retrieval.indexing.status import status
+
         return status(self._store)
 
     def failures(self) -> Iterator[Failure]:
         """Yield the photos that could not be read, with the reasons."""
+        from retrieval.indexing.status import failures
+
         return failures(self._store)
 
-    def duplicates(self, options: FindOptions | None = None, *, progress: Listener = _silent) -> Findings:
+    def duplicates(self, options: "FindOptions | None" = None, *, progress: Listener = _silent) -> "Findings":
         """Find duplicates, bursts and RAW twins; writes nothing outside the index folder.
 
         What is new in the index is compared with everything; what was found before is remembered. `progress` may raise
         Interrupted to stop; what was compared is kept. Raises QueryError for an unknown rule, or a filter that names
         what the index does not know; IndexLockedError while another process writes.
         """
+        from retrieval.dedupe.groups.find import FindOptions, find
+
         return find(self._store, options or FindOptions(workers=self.embedder.workers), progress)
 
     def apply(
@@ -275,21 +298,27 @@ class Index:
 
         Raises DedupeError for a file that cannot be read, or two with the same bytes.
         """
+        from retrieval.dedupe.groups.ignore import ignore
+
         return ignore(self._store, photos, take_back=take_back)
 
     def ignored(self) -> Iterable[tuple[list[Path], list[Path]]]:
         """Yield the pairs that are not duplicates: for each photo the files that have its content now."""
+        from retrieval.dedupe.groups.ignore import ignored
+
         return ignored(self._store)
 
     def thumbnail(self, path: PathInput) -> bytes | None:
         """Return a small JPEG of an indexed photo, made when it was indexed; None where there is none."""
         return thumbnail(self._store, path)
 
-    def verify(self, *, hashes: bool = False, repair: bool = False, progress: Listener = _silent) -> Verification:
+    def verify(self, *, hashes: bool = False, repair: bool = False, progress: Listener = _silent) -> "Verification":
         """Check the index against itself; `hashes` reads every photo too, `repair` rebuilds what can be derived.
 
         `progress` may raise Interrupted to stop. Raises IndexLockedError while another process writes.
         """
+        from retrieval.indexing.verify import verify
+
         return verify(self._store, hashes=hashes, repair=repair, progress=progress)
 
     def relocate(self, root: str, path: PathInput) -> None:
@@ -298,6 +327,8 @@ class Index:
         Raises IndexFormatError for an unknown root, ArchiveError for a folder that is missing or empty,
         IndexLockedError while another process writes.
         """
+        from retrieval.indexing.settings import relocate
+
         relocate(self._store, root, path)
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ import io
 import json
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 TSV_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
@@ -96,4 +95,8 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value)
-    return format(Decimal(text), "f") if isinstance(value, float) and "e" in text else text
+    if not isinstance(value, float) or "e" not in text:
+        return text
+    from decimal import Decimal  # rarely needed: `--help` starts without
+
+    return format(Decimal(text), "f")

@@ -10,6 +10,7 @@ from photos import archive, photo
 from removals import group, plan, tree
 
 from retrieval import Index, RetrievalError
+from retrieval import index as door
 from retrieval.dedupe.plan import plan_file
 from retrieval.errors import IndexProblem, QueryError, Remedy
 from retrieval.index import Question, QuestionOptions
@@ -46,6 +47,13 @@ def test_paths_are_taken_in_every_spelling(tmp_path, model, spell):
         assert index.ignore(photos, take_back=True) == 1
         index.relocate("archive", spell(folder))
     Index.open(spell(tmp_path / "index")).close()
+
+
+def test_the_records_of_all_methods_can_be_imported_from_it():
+    for name in door.__all__:
+        assert getattr(door, name).__name__ == name or name == "Order"
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = door.nonsense
 
 
 def test_apply_undo_and_runs(filled, tmp_path):

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from retrieval.cli.remedies import in_words
 from retrieval.errors import RetrievalError
 from retrieval.text import printable
 
@@ -78,6 +77,8 @@ class Main(LazyGroup):
 def one_line(error: Exception) -> str:
     """Say what happened, to which file, and what to do."""
     if isinstance(error, RetrievalError):
+        from retrieval.cli.remedies import in_words  # of errors alone: `--help` starts without
+
         return " ".join(in_words(error).split("\n"))
     if isinstance(error, OSError) and error.strerror:
         file = f"{error.filename}: " if error.filename else ""

@@ -56,6 +56,21 @@ def test_help_and_import_load_nothing_heavy():
         assert set(done.stderr.split()) & (heavy | {"numpy"}) <= allowed, words
 
 
+def test_a_query_of_an_indexed_photo_loads_only_what_it_needs(indexed):
+    script = (
+        "import sys\n"
+        "from retrieval.cli import main\n"
+        "main(['query', 'archive/003.jpg'], standalone_mode=False)\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\thit\t") == 12
+    loaded = set(done.stderr.split())
+    assert "faiss" in loaded
+    idle = {"torch", "openvino", "cv2", "numpy.ma", "retrieval.dedupe", "retrieval.indexing", "retrieval.cli.remedies"}
+    assert not loaded & idle
+
+
 def test_index_then_query(indexed):
     assert [path.name for path in (indexed / "indexes").iterdir()] == ["archive"]
     found = call("query", "archive/003.jpg", "-k", 4, "--format", "json")

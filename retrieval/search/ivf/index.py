@@ -310,7 +310,7 @@ class IvfIndex:
             self.check_file()
             return
         order = self._lists.quantizer.search(queries, nprobe, params=subset.lists if subset else None)[1]
-        numbers = np.unique(order[order >= 0])
+        numbers = np.flatnonzero(row_mask(order, self.lists))
         offsets = self._list_offsets(unchecked.eager)
         unchecked.check(offsets[numbers], offsets[numbers + 1], ahead=self.settings.checked_ahead)
         if unchecked.done:
