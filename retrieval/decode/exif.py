@@ -98,8 +98,8 @@ def _tags(main: _Directory, exif: _Directory, gps: _Directory) -> Tags:
         taken_at=_taken_at({**_plain(main), **_plain(exif)}),
         latitude=latitude,
         longitude=longitude,
-        camera=_camera(_text(_value(main, Base.Make)), _text(_value(main, Base.Model))),
-        lens=_text(_value(exif, Base.LensModel)) or None,
+        camera=camera_name(clean_text(_value(main, Base.Make)), clean_text(_value(main, Base.Model))),
+        lens=clean_text(_value(exif, Base.LensModel)) or None,
     )
 
 
@@ -143,11 +143,11 @@ def _value(directory: _Directory, tag: int) -> Any:
 
 def _plain(directory: _Directory) -> dict[int, str]:
     """The text of the tags about time."""
-    texts = {tag: _text(_value(directory, tag)) for group in _TIMES for tag in group}
+    texts = {tag: clean_text(_value(directory, tag)) for group in _TIMES for tag in group}
     return {tag: text for tag, text in texts.items() if text}
 
 
-def _text(value: object) -> str:
+def clean_text(value: object) -> str:
     """An EXIF string, which ends at the first NUL. Pillow reads it as Latin-1, many cameras write UTF-8."""
     if isinstance(value, str):
         value = value.encode("latin-1", "ignore")
@@ -161,7 +161,7 @@ def _text(value: object) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def _camera(make: str, model: str) -> str | None:
+def camera_name(make: str, model: str) -> str | None:
     """Maker and model, the maker once: "Canon" and "Canon EOS R5" are one camera's two tags."""
     if make and model and not model.lower().startswith(make.split()[0].lower()):
         return f"{make} {model}"
@@ -170,13 +170,13 @@ def _camera(make: str, model: str) -> str | None:
 
 def _taken_at(texts: Mapping[int, str]) -> datetime | None:
     for date, fraction, offset in _TIMES:
-        taken_at = _exif_time(texts.get(date, ""), texts.get(fraction, ""), texts.get(offset, ""))
+        taken_at = parse_time(texts.get(date, ""), texts.get(fraction, ""), texts.get(offset, ""))
         if taken_at is not None:
             return taken_at
     return None
 
 
-def _exif_time(date: str, fraction: str, offset: str) -> datetime | None:
+def parse_time(date: str, fraction: str, offset: str) -> datetime | None:
     """A date as EXIF writes it, or nearly; None for zeros, blanks and days that no calendar has."""
     match = _TIME.match(date)
     if match is None:
@@ -207,19 +207,19 @@ def _xmp_time(packet: bytes) -> datetime | None:
         return None
     date, offset = (part.decode() if part else "" for part in match.groups())
     seconds, _, fraction = date.partition(".")
-    return _exif_time(seconds, fraction, offset)
+    return parse_time(seconds, fraction, offset)
 
 
 def _position(gps: _Directory) -> tuple[float, float] | tuple[None, None]:
     """Latitude and longitude in degrees, both or neither; 0, 0 is what receivers write before they have a fix."""
-    latitude = _degrees(_value(gps, GPS.GPSLatitude), _text(_value(gps, GPS.GPSLatitudeRef)), "NS", 90)
-    longitude = _degrees(_value(gps, GPS.GPSLongitude), _text(_value(gps, GPS.GPSLongitudeRef)), "EW", 180)
+    latitude = degrees(_value(gps, GPS.GPSLatitude), clean_text(_value(gps, GPS.GPSLatitudeRef)), "NS", 90)
+    longitude = degrees(_value(gps, GPS.GPSLongitude), clean_text(_value(gps, GPS.GPSLongitudeRef)), "EW", 180)
     if latitude is None or longitude is None or latitude == longitude == 0:
         return None, None
     return latitude, longitude
 
 
-def _degrees(parts: object, reference: str, directions: str, limit: int) -> float | None:
+def degrees(parts: object, reference: str, directions: str, limit: int) -> float | None:
     """Degrees, minutes and seconds as one signed number; None without a direction, or for impossible numbers."""
     direction = reference[:1].upper()
     if not isinstance(parts, tuple) or not 1 <= len(parts) <= 3 or direction not in tuple(directions):

@@ -167,13 +167,13 @@ def test_half_a_place_is_no_place(broken: dict[str, object]) -> None:
     ],
 )
 def test_the_maker_is_named_once(make: str, model: str, camera: str | None) -> None:
-    assert exif._camera(exif._text(make), exif._text(model)) == camera
+    assert exif.camera_name(exif.clean_text(make), exif.clean_text(model)) == camera
 
 
 def test_text_is_clean() -> None:
-    assert exif._text("Zeiß Größe".encode().decode("latin-1")) == "Zeiß Größe"
-    assert exif._text(b"F\xfcnf\x01\r\n Linsen \0 padding") == "Fünf Linsen"
-    assert exif._text(42) == ""
+    assert exif.clean_text("Zeiß Größe".encode().decode("latin-1")) == "Zeiß Größe"
+    assert exif.clean_text(b"F\xfcnf\x01\r\n Linsen \0 padding") == "Fünf Linsen"
+    assert exif.clean_text(42) == ""
 
 
 def test_a_lens_is_read() -> None:
