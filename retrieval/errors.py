@@ -2,6 +2,7 @@
 
     RetrievalError
     ├── ArchiveError            a folder of photos is missing, empty, unmounted or unreadable
+    │   └── ArchiveLockedError  another process is changing files in it
     ├── PhotoError              one photo cannot be read; `kind` groups the reasons
     ├── ModelError
     │   ├── UnknownModelError   no such name, repository or file
@@ -65,6 +66,7 @@ class Remedy(Enum):
     NAME_FOLDER = "name a folder of photos"
     CHECK_PATH = "check the path, or mount the disk it is on"
     MOUNT = "mount its disk, then run again"
+    MOUNT_WRITABLE = "mount it so that it can be written, or leave its files out of the plan"
     MOUNT_AND_CONTINUE = "mount its disk and run again; what was done is kept"
     MOUNT_OR_RELOCATE = (
         "mount its disk; or, if it has moved, say where root {root} is now; or name the folders to index"
@@ -145,6 +147,10 @@ class RetrievalError(Exception):
 
 class ArchiveError(RetrievalError):
     """A folder of photos is missing, empty, unmounted or unreadable."""
+
+
+class ArchiveLockedError(ArchiveError):
+    """Another process is changing files in a folder of photos, or in one that holds it or lies in it."""
 
 
 class PhotoError(RetrievalError):

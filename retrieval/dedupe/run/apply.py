@@ -1,7 +1,8 @@
 """Applies a plan: moves, links or removes files of an archive.
 
-Every file and its keeper are read again just before it is changed, the journal is written first, and the files of a
-shot change together. A file in doubt stays where it is and is reported.
+Every file of a group is read again before the first of them is changed. Then, shot by shot, the journal is written, the
+files are claimed, they and their keepers are read once more, and only then the files are removed, together or not at
+all. A file in doubt stays where it is and is reported.
 """
 
 import errno
@@ -16,13 +17,15 @@ from retrieval.dedupe.plan import plan_file
 from retrieval.dedupe.plan.records import REMOVABLE, Group, Member, Plan
 from retrieval.dedupe.run import catalogue_updates, transfer, trash
 from retrieval.dedupe.run.checks import check_mounted, check_options, check_pair, check_plan, removals
+from retrieval.dedupe.run.claim import Claim, PlannedChange, claim
 from retrieval.dedupe.run.journal import Journal, journals
 from retrieval.dedupe.run.records import LINKING, ApplyOptions, Change, Mode, State
 from retrieval.dedupe.run.recovery import recover, roll_back
 from retrieval.dedupe.run.report import RunReport, reason
 from retrieval.dedupe.run.shot_removal import HOLDING_NAME, ShotRemoval, gather_shot, plan_changes
+from retrieval.dedupe.run.transfer import Fingerprint
 from retrieval.errors import Interrupted, JournalError, Remedy, RunError
-from retrieval.lock import writing
+from retrieval.lock import changing, writing
 from retrieval.records import PathInput, Progress
 from retrieval.store import Store
 
@@ -42,7 +45,8 @@ def apply(
 
     Resumes a run of the same plan that was interrupted or killed. `progress` may raise Interrupted to stop between two
     shots. Raises PlanError, before anything is changed, for an invalid plan; RunError for options that exclude each
-    other, if a disk is missing and if the journal cannot be written; IndexLockedError while another process writes.
+    other, if a disk is missing or read-only and if the journal cannot be written; IndexLockedError while another
+    process writes to the index, ArchiveLockedError while another run changes files in a root.
     """
     check_options(options)
     if not isinstance(plan, Plan):
@@ -54,6 +58,8 @@ def apply(
         if not options.dry_run:
             stack.enter_context(writing(store.folder))
         store.reload()
+        if not options.dry_run:
+            stack.enter_context(changing(store.manifest.roots.values(), [options.to] if options.to else []))
         check_plan(plan, options, store.manifest)
         check_mounted(plan, options, store.manifest)
         run = _Run(store, plan, options, report)
@@ -75,6 +81,7 @@ class _Run:
         self._shots = Shots()
         self._last: Change | None = None  # in the journal
         self._group_problems: dict[int, RunError | None] = {}  # by number of the group
+        self._checked: dict[Path, Fingerprint] = {}  # the files to remove, as they were when their group was checked
         # By path: a checked plan names each file to remove once.
         self._removals = {member.file.path: (group, member) for group, member in removals(plan.groups, options.kinds)}
         for group, _ in removals(plan.groups, set(REMOVABLE) - options.kinds):
@@ -83,7 +90,7 @@ class _Run:
     def resume(self) -> None:
         """Recover from runs that were killed, and resume the one that has the same plan and options."""
         for journal in journals(self._store.folder):
-            if journal.ended and not journal.in_state(State.UNDOING):
+            if journal.ended and not journal.in_state(State.BEGUN, State.UNDOING):
                 continue
             journal.relocate(self._store.manifest.roots)
             if not self._options.dry_run:
@@ -146,7 +153,7 @@ class _Run:
             for member in group.members:
                 path = member.file.path
                 if path in self._removals:
-                    check_pair(group, member, self._options)
+                    self._checked[path] = check_pair(group, member, self._options)
                     if not catalogue_updates.is_indexed(self._store, path):
                         return RunError(f"{path} is not in the index", Remedy.UPDATE_AND_FIND_AGAIN)
         except (RunError, OSError) as error:
@@ -157,31 +164,45 @@ class _Run:
         """Make every change of a shot, or none."""
         run = self._open_journal().header.run if not self._options.dry_run else "RUN"
         holding = Path(HOLDING_NAME) / run
-        changes = plan_changes(shot, self._last, holding, self._store.manifest, self._shots, self._options)
+        manifest = self._store.manifest
+        planned = plan_changes(shot, self._checked, self._last, holding, manifest, self._shots, self._options)
         if not self._options.dry_run:
-            self._make_changes(changes)
-        self._count(changes)
+            self._make_changes(planned)
+        self._count([one.change for one in planned])
         if self._options.mode not in LINKING:
             self._shots.forget(shot.paths)
         for path in shot.paths:
             self._removals.pop(path, None)
+            self._checked.pop(path, None)
 
-    def _make_changes(self, changes: list[Change]) -> None:
+    def _make_changes(self, planned: list[PlannedChange]) -> None:
+        """Claim every file, look again at all of them, then remove them; if one must stay, put all back."""
         journal = self._open_journal()
         try:
-            for change in changes:
-                if change.target is not None:
-                    self._make_folders(journal, change.target.parent)
-                self._last = change
-                journal.begin(change)
-                target = _make_change(journal, change)
-                catalogue_updates.record_change(self._store, change)
-                journal.finish(change.number, target)
+            claims = [self._claim(journal, one) for one in planned]
+            for claimed in claims:
+                claimed.look_again()
+            for claimed in claims:
+                self._finish(journal, claimed)
         except JournalError:
             raise
         except (RunError, OSError):
             roll_back(self._store, journal, self._report)
             raise
+
+    def _claim(self, journal: Journal, planned: PlannedChange) -> Claim:
+        self._last = planned.change
+        journal.begin(planned.change)
+        return claim(planned, journal.claimed_path(planned.change))
+
+    def _finish(self, journal: Journal, claimed: Claim) -> None:
+        change = claimed.change
+        if change.target is not None:
+            self._make_folders(journal, change.target.parent)
+        claimed.check_keeper()
+        target = _remove(journal, claimed)
+        catalogue_updates.record_change(self._store, change)
+        journal.finish(change.number, target)
 
     def _make_folders(self, journal: Journal, folder: Path) -> None:
         missing = [parent for parent in (folder, *folder.parents) if not parent.is_dir()]
@@ -231,21 +252,20 @@ def _resolved(folder: Path | str) -> Path:
         ) from error
 
 
-def _make_change(journal: Journal, change: Change) -> Path | None:
-    """Change one file; return where it is now if the change did not say so."""
-    beside = journal.temporary_path(change, change.path.parent)
+def _remove(journal: Journal, claimed: Claim) -> Path | None:
+    """Remove one claimed file; return where it is now if the change did not say so."""
+    change, temporary = claimed.change, journal.temporary_path(claimed.change, claimed.change.path.parent)
     match change.mode:
         case Mode.MOVE:
             assert change.target is not None
             temporary = journal.temporary_path(change, change.target.parent)
-            transfer.move(change.path, change.target, temporary, change.original)
+            transfer.move(claimed.path, change.target, temporary, change.original)
         case Mode.TRASH:
-            trash.send(change.path)
-            return trash.find(change.path)
+            return trash.send(claimed.path, change.path)
         case Mode.HARDLINK:
-            transfer.hardlink(change.keeper, change.path, beside)
+            transfer.hardlink(change.keeper, claimed.path, change.path)
         case Mode.REFLINK:
-            transfer.reflink(change.keeper, change.path, beside, change.original)
+            transfer.reflink(change.keeper, claimed.path, change.path, temporary, change.original)
         case Mode.DELETE:
-            transfer.delete(change.path)
+            transfer.delete(claimed.path)
     return None

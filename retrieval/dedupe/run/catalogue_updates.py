@@ -25,16 +25,15 @@ def record_change(store: Store, change: Change) -> None:
 
 
 def record_return(store: Store, change: Change) -> None:
-    """Record that a file is back where it was."""
+    """Record that a file is back where it was; one that has changed meanwhile is then read again by indexing."""
     location = location_of(store.manifest, change.path)
     if not change.is_photo or location is None:
         return
     target = _indexed_location(store.manifest, change.target)
     if target is not None:
         store.catalogue.files.move(target, location)
-    status = change.path.lstat()
-    sha256 = bytes.fromhex(change.original.sha256)
-    store.catalogue.files.restore(location, status.st_size, status.st_mtime_ns, sha256)
+    was = change.original
+    store.catalogue.files.restore(location, was.size, was.mtime_ns, bytes.fromhex(was.sha256))
 
 
 def is_indexed(store: Store, path: Path) -> bool:

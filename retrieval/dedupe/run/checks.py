@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.dedupe.run.records import LINKING, ApplyOptions, Mode
-from retrieval.dedupe.run.transfer import Fingerprint, fingerprint, plain_file_status
+from retrieval.dedupe.run.transfer import Fingerprint, fingerprint, is_one_file, plain_file_status
 from retrieval.errors import PlanError, Remedy, RunError
 from retrieval.manifest import Manifest
 
@@ -69,7 +69,7 @@ def _check_one_place_each(groups: Sequence[Group]) -> None:
 
 
 def check_mounted(plan: Plan, options: ApplyOptions, manifest: Manifest) -> None:
-    """Raise RunError if a root of the files to remove is missing."""
+    """Raise RunError if a root of the files in these groups is missing, or one of the files to remove is read-only."""
     names = {
         found[0]
         for group in plan.groups
@@ -80,12 +80,22 @@ def check_mounted(plan: Plan, options: ApplyOptions, manifest: Manifest) -> None
     for name in sorted(names):
         if not is_mounted(manifest.roots[name]):
             raise RunError(f"{manifest.roots[name]} (root {name!r}) is missing or empty", Remedy.MOUNT)
+    for folder in sorted({member.file.path.parent for _, member in removals(plan.groups, options.kinds)}):
+        if _is_read_only(folder):
+            raise RunError(f"{folder} is on a read-only disk, so no file in it can be removed", Remedy.MOUNT_WRITABLE)
 
 
 def is_mounted(root: Path) -> bool:
     """Tell whether the disk of a root is there: without it, its mount point is missing or an empty folder."""
     try:
         return any(root.iterdir())
+    except OSError:
+        return False
+
+
+def _is_read_only(folder: Path) -> bool:
+    try:
+        return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
     except OSError:
         return False
 
@@ -114,8 +124,8 @@ def check_pair(group: Group, member: Member, options: ApplyOptions) -> Fingerpri
         raise RunError(f"{path} stays, because editing a hard link to {keeper.path} would change a reference folder")
     check_file(keeper)
     found = check_file(member.file)
-    if os.path.samestat(plain_file_status(keeper.path), plain_file_status(path)):
-        raise RunError(f"{path} and its keeper {keeper.path} are one file, so removing it would free nothing")
+    if is_one_file(plain_file_status(keeper.path), plain_file_status(path)):
+        raise RunError(f"{path} and its keeper {keeper.path} are one file, so it stays")
     if group.kind != Kind.EXACT and not member.reason:
         difference = options.recheck(keeper.path, path) if options.recheck else "nothing here can compare them"
         if difference:

@@ -132,6 +132,14 @@ class Journal:
         """Return the path in a folder that only this change uses, for a copy in progress."""
         return folder / f".retrieval-{self.header.run}-{change.number}.partial"
 
+    def claimed_path(self, change: Change) -> Path:
+        """Return the path, beside the file, that only this change renames it to before it looks at it again.
+
+        A file that goes to the trash keeps its name there, so it is claimed in a folder of that name.
+        """
+        beside = change.path.parent / f".retrieval-{self.header.run}-{change.number}.claimed"
+        return beside / change.path.name if change.mode == Mode.TRASH else beside
+
     def in_state(self, *states: State) -> list[Change]:
         """Return the changes in one of these states, the last first, as they are undone."""
         return [change for number, change in reversed(self.changes.items()) if self.states[number] in states]

@@ -28,7 +28,8 @@ def roll_back(store: Store, journal: Journal, report: RunReport) -> None:
     A deleted file stays deleted; if that completes its shot, the sidecars stay in the holding folder.
     """
     for change in journal.incomplete_changes():
-        if change.mode == Mode.DELETE and not os.path.lexists(change.path):
+        claimed = journal.claimed_path(change)
+        if change.mode == Mode.DELETE and not os.path.lexists(change.path) and not os.path.lexists(claimed):
             catalogue_updates.record_change(store, change)
             journal.finish(change.number)
     for change in journal.incomplete_changes():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retrieval.dedupe.run import transfer, trash
 from retrieval.dedupe.run.journal import Journal
-from retrieval.dedupe.run.records import Change, Mode
+from retrieval.dedupe.run.records import LINKING, Change, Mode
 from retrieval.dedupe.run.transfer import holds_bytes
 from retrieval.errors import RunError
 
@@ -32,12 +32,17 @@ def check_undoable(change: Change) -> None:
 def restore(journal: Journal, change: Change) -> None:
     """Put the file of a begun change back where it was. Raises RunError, saying why, if that is impossible."""
     _clear_temporaries(journal, change)
-    if change.mode in (Mode.MOVE, Mode.TRASH):
+    claimed = journal.claimed_path(change)
+    if os.path.lexists(claimed):
+        _return_claimed(journal, change, claimed)
+    elif change.mode in (Mode.MOVE, Mode.TRASH):
         _bring_back(journal, change)
     elif change.mode == Mode.HARDLINK:
         _make_independent(journal, change)
     elif change.mode == Mode.DELETE and not os.path.lexists(change.path):
         raise RunError(f"{change.path} was deleted permanently and cannot be put back")
+    if change.mode == Mode.TRASH and claimed.parent.is_dir():
+        claimed.parent.rmdir()
 
 
 def _held(change: Change) -> Path:
@@ -61,10 +66,31 @@ def _clear_temporaries(journal: Journal, change: Change) -> None:
             temporary.unlink()
 
 
+def _return_claimed(journal: Journal, change: Change, claimed: Path) -> None:
+    """Give a claimed file, whatever it holds now, its name again."""
+    if not os.path.lexists(change.path):
+        transfer.rename(claimed, change.path)
+        transfer.sync_entries(change.path.parent)
+    elif _is_stand_in(change):
+        os.replace(claimed, change.path)  # noqa: PTH105
+        transfer.sync_entries(change.path.parent)
+    else:
+        raise RunError(f"another file is at {change.path} now: this one stays in {claimed}")
+    if change.target is not None and os.path.lexists(change.target):
+        _remove_second(change, change.target)
+
+
+def _is_stand_in(change: Change) -> bool:
+    """Tell whether the file at the path is what this change put there: a placeholder, or what shares keeper's bytes."""
+    if _is_empty(change.path):
+        return True
+    return change.mode in LINKING and holds_bytes(change.path, change.original)
+
+
 def _bring_back(journal: Journal, change: Change) -> None:
     if change.target is None and _is_original(change):
         return  # it was never trashed
-    held = change.target or trash.find(change.path)
+    held = change.target or trash.find(journal.claimed_path(change)) or trash.find(change.path)
     if held is None or not os.path.lexists(held):
         if not holds_bytes(change.path, change.original):
             raise RunError(f"{change.path} is neither where it was nor where it was moved to")
@@ -94,7 +120,7 @@ def _is_original(change: Change) -> bool:
 
 def _remove_second(change: Change, held: Path) -> None:
     """Remove the placeholder or the copy that a half made change has left at its target."""
-    if not _is_empty(held) and not holds_bytes(held, change.original):
+    if not _is_empty(held) and not (holds_bytes(held, change.original) and holds_bytes(change.path, change.original)):
         raise RunError(f"{change.path} is in its place, and {held} is another file: both stay")
     held.unlink()
     transfer.sync_entries(held.parent)

@@ -1,4 +1,4 @@
-"""Removes whole shots: gathers a photo with its RAW or JPEG twin and sidecars, and plans where each file goes."""
+"""Whole shots to remove: a photo with its RAW or JPEG twin and sidecars, and where each of these files goes."""
 
 import os
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from retrieval.archive.shots import Shots
 from retrieval.archive.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
-from retrieval.dedupe.plan.records import Group, Member
-from retrieval.dedupe.run.checks import check_pair
+from retrieval.dedupe.plan.records import Group, Member, PlannedFile
+from retrieval.dedupe.run.claim import PlannedChange
 from retrieval.dedupe.run.records import LINKING, ApplyOptions, Change, Mode
 from retrieval.dedupe.run.transfer import Fingerprint, fingerprint
 from retrieval.errors import RunError
@@ -53,35 +53,49 @@ def gather_shot(group: Group, member: Member, removals: Removals, shots: Shots, 
 
 
 def plan_changes(
-    shot: ShotRemoval, last: Change | None, holding: Path, manifest: Manifest, shots: Shots, options: ApplyOptions
-) -> list[Change]:
-    """Read every file of a shot again, and return the changes. Raises RunError if a file is not what the plan says.
+    shot: ShotRemoval,
+    checked: Mapping[Path, Fingerprint],
+    last: Change | None,
+    holding: Path,
+    manifest: Manifest,
+    shots: Shots,
+    options: ApplyOptions,
+) -> list[PlannedChange]:
+    """Return the changes that remove a shot. Raises RunError for a sidecar that cannot be read.
 
-    `last` is the last change of the run so far. Sidecars go first, so that a photo is never without them.
+    `checked` has the photos as they were when their group was checked, `last` is the last change of the run so far.
+    Sidecars go first, so that a photo is never without them.
     """
     main = shot.photos[0][0]
-    checked = [(group, member.file.path, check_pair(group, member, options)) for group, member in shot.photos]
-    sidecars = [(main, path, fingerprint(path)) for path in shot.sidecars]
-    modes = [_sidecar_mode(path, was, shot, shots, options) for _, path, was in sidecars]
-    modes += [options.mode] * len(checked)
-    held = choose_targets(shot.paths, shot.photos[0][1].file.path.stem, target_folder(shot, holding, manifest, options))
+    folder = target_folder(shot, holding, manifest, options)
+    held = choose_targets(shot.paths, shot.photos[0][1].file.path.stem, folder)
     number = last.number if last else 0
     shot_number = last.shot + 1 if last else 1
-    return [
-        Change(
-            number=number + place,
+    planned: list[PlannedChange] = []
+
+    def add(group: Group, path: Path, was: Fingerprint, mode: Mode, keeper: PlannedFile | None) -> None:
+        change = Change(
+            number=number + len(planned) + 1,
             shot=shot_number,
-            shot_size=len(modes),
+            shot_size=len(shot.paths),
             group=group.number,
             mode=mode,
             path=path,
             target=held[path] if mode == Mode.MOVE else None,
-            keeper=group.keeper.path,
-            is_photo=place > len(sidecars),
+            keeper=group.keeper.path if keeper is None else keeper.path,
+            is_photo=path not in shot.sidecars,
             original=was,
         )
-        for place, ((group, path, was), mode) in enumerate(zip(sidecars + checked, modes, strict=True), start=1)
-    ]
+        planned.append(PlannedChange(change, keeper))
+
+    for path in shot.sidecars:
+        was = fingerprint(path)
+        copy = _copy_of_sidecar(path, was, shot, shots) if options.mode == Mode.DELETE else None
+        mode = Mode.MOVE if options.mode == Mode.DELETE and copy is None else options.mode
+        add(main, path, was, mode, copy)
+    for group, member in shot.photos:
+        add(group, member.file.path, checked[member.file.path], options.mode, group.keeper)
+    return planned
 
 
 def target_folder(shot: ShotRemoval, holding: Path, manifest: Manifest, options: ApplyOptions) -> Path:
@@ -118,15 +132,12 @@ def _numbered(name: str, stem: str, number: int) -> str:
     return f"{head}{mark}{tail}"
 
 
-def _sidecar_mode(path: Path, was: Fingerprint, shot: ShotRemoval, shots: Shots, options: ApplyOptions) -> Mode:
-    """Return how to remove a sidecar. With deleted photos, it is deleted only if a keeper has the same sidecar."""
-    if options.mode != Mode.DELETE:
-        return options.mode
-    copies = (other for group, _ in shot.photos for other in shots.rest_of_shot(group.keeper.path))
-    same = any(other.suffix.lower() == path.suffix.lower() and _has(other, was) for other in copies)
-    return Mode.DELETE if same else Mode.MOVE
-
-
-def _has(path: Path, was: Fingerprint) -> bool:
-    found = fingerprint(path)
-    return (found.size, found.sha256) == (was.size, was.sha256)
+def _copy_of_sidecar(path: Path, was: Fingerprint, shot: ShotRemoval, shots: Shots) -> PlannedFile | None:
+    """Return a sidecar of a keeper with the same bytes: without one, a sidecar is not deleted with its photo."""
+    for group, _ in shot.photos:
+        for other in shots.rest_of_shot(group.keeper.path):
+            if other.suffix.lower() == path.suffix.lower():
+                found = fingerprint(other)
+                if (found.size, found.sha256) == (was.size, was.sha256):
+                    return PlannedFile(other, found.size, found.mtime_ns, found.sha256)
+    return None

@@ -35,15 +35,19 @@ class Fingerprint:
 
 def plain_file_status(path: Path) -> os.stat_result:
     """Return the status of a regular file. Raises RunError if there is none, or something else."""
-    try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise RunError(f"{path} is missing") from error
+    found = _status(path)
     if stat.S_ISLNK(found.st_mode):
         raise RunError(f"{path} is a symbolic link, and links are neither followed nor moved")
     if not stat.S_ISREG(found.st_mode):
         raise RunError(f"{path} is not a regular file")
     return found
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.lstat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RunError(f"{path} is missing") from error
 
 
 def fingerprint(path: Path) -> Fingerprint:
@@ -64,13 +68,40 @@ def holds_bytes(path: Path, original: Fingerprint) -> bool:
         return False
 
 
+def is_one_file(one: os.stat_result, other: os.stat_result) -> bool:
+    """Tell whether two statuses are of one file under two names, or reached through two mounts.
+
+    An overlay shows a file of its layers under another device, but with the same number and times. A snapshot of a file
+    looks the same, and is no second copy either.
+    """
+
+    def facts(status: os.stat_result) -> tuple[int, int, int, int]:
+        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+    return os.path.samestat(one, other) or facts(one) == facts(other)
+
+
 def move(source: Path, target: Path, temporary: Path, original: Fingerprint) -> None:
     """Move a file to a free path in an existing folder. `temporary`, beside the target, is used across file systems.
 
     Raises FileExistsError if the target exists, RunError if the source changes meanwhile.
     """
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # now nobody else can take the name
+    _reserve(target)
     move_onto_placeholder(source, target, temporary, original)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename a file, or whatever else has that name now, to a free path on its file system.
+
+    Raises FileExistsError if there is something, RunError if the source is missing.
+    """
+    if stat.S_ISREG(_status(source).st_mode):
+        _reserve(target)
+        os.replace(source, target)  # noqa: PTH105 - the one call that is atomic on every platform
+    elif os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    else:
+        os.rename(source, target)  # noqa: PTH104
 
 
 def move_onto_placeholder(source: Path, target: Path, temporary: Path, original: Fingerprint) -> None:
@@ -114,28 +145,29 @@ def copy(source: Path, target: Path, original: Fingerprint) -> None:
         raise RunError(f"{source} stays where it is, because its copy has other bytes")
 
 
-def hardlink(keeper: Path, member: Path, temporary: Path) -> None:
-    """Replace `member` by a hard link to the keeper. `temporary` is a free path beside the member.
+def hardlink(keeper: Path, member: Path, path: Path) -> None:
+    """Make `path`, which is free, a hard link to the keeper; then remove `member`, which was at that path.
 
     Raises RunError unless both have the same bytes, on one file system that has hard links.
     """
     _refuse_different(keeper, member)
     try:
-        os.link(keeper, temporary)  # both were seen to be plain files
+        os.link(keeper, path)  # both were seen to be plain files
     except OSError as error:
         if error.errno == errno.EXDEV:
-            raise RunError(f"{member} is on another file system than its keeper", Remedy.OTHER_MODE) from error
+            raise RunError(f"{path} is on another file system than its keeper", Remedy.OTHER_MODE) from error
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
-            raise RunError(f"the file system of {member} has no hard links", Remedy.OTHER_MODE) from error
+            raise RunError(f"the file system of {path} has no hard links", Remedy.OTHER_MODE) from error
         raise
-    os.replace(temporary, member)  # noqa: PTH105
-    sync_entries(member.parent)
+    sync_entries(path.parent)
+    delete(member)
 
 
-def reflink(keeper: Path, member: Path, temporary: Path, original: Fingerprint) -> None:
-    """Let `member` share the blocks of the keeper while it stays a separate file. `temporary` is a free path beside it.
+def reflink(keeper: Path, member: Path, path: Path, temporary: Path, original: Fingerprint) -> None:
+    """Make `path`, which is free, a file that shares the keeper's blocks; then remove `member`, which was at that path.
 
-    Raises RunError unless both have the same bytes, on one file system that can share blocks (Btrfs, XFS, bcachefs).
+    The new file has the times and permissions of the member. `temporary` is a free path beside it. Raises RunError
+    unless both have the same bytes, on one file system that can share blocks (Btrfs, XFS, bcachefs).
     """
     if sys.platform != "linux":
         raise RunError("files cannot share blocks on this system", Remedy.OTHER_MODE)
@@ -146,16 +178,18 @@ def reflink(keeper: Path, member: Path, temporary: Path, original: Fingerprint) 
         try:
             fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
         except OSError as error:
-            what = f"{member} cannot share blocks with its keeper ({error.strerror})"
+            what = f"{path} cannot share blocks with its keeper ({error.strerror})"
             raise RunError(what, Remedy.OTHER_MODE) from error
         with contextlib.suppress(OSError):
             shutil.copystat(member, temporary)
         os.utime(temporary, ns=(original.mtime_ns, original.mtime_ns))
         os.fsync(writer.fileno())
     if not holds_bytes(temporary, original):
-        raise RunError(f"{member} stays as it is, because the shared copy has other bytes")
-    os.replace(temporary, member)  # noqa: PTH105
-    sync_entries(member.parent)
+        raise RunError(f"{path} stays as it is, because the shared copy has other bytes")
+    _reserve(path)
+    os.replace(temporary, path)  # noqa: PTH105
+    sync_entries(path.parent)
+    delete(member)
 
 
 def delete(path: Path) -> None:
@@ -184,6 +218,11 @@ def sync_entries(folder: Path) -> None:
             raise
 
 
+def _reserve(path: Path) -> None:
+    """Take a free name with an empty file. Raises FileExistsError if the name is taken."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def _refuse_different(keeper: Path, member: Path) -> None:
     if not same_bytes(keeper, member):
         raise RunError(f"{member} no longer has the bytes of its keeper {keeper}")
@@ -196,4 +235,4 @@ def _identity(path: Path) -> tuple[int, int, int, int]:
 
 def _refuse_changed(path: Path, before: tuple[int, int, int, int]) -> None:
     if _identity(path) != before:
-        raise RunError(f"{path} changed while it was being moved and stays where it is")
+        raise RunError(f"{path} changed while it was being moved, so it is not moved")

@@ -1,7 +1,9 @@
 """Undoes a run, the last file first, and lists runs. A file that cannot be put back is left alone and reported."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
 from retrieval.dedupe.run import restore
@@ -11,7 +13,7 @@ from retrieval.dedupe.run.recovery import put_back, recover, refuse_unmounted
 from retrieval.dedupe.run.report import RunReport, RunSummary
 from retrieval.dedupe.run.transfer import sync_entries
 from retrieval.errors import Interrupted, RunError
-from retrieval.lock import writing
+from retrieval.lock import changing, writing
 from retrieval.records import Progress
 from retrieval.store import Store
 
@@ -26,7 +28,8 @@ def undo(
     """Put back the files of a run, by default the last; return what was put back, and what was left alone and why.
 
     May be interrupted, killed and repeated. Raises RunError for an unknown run or one whose journal cannot be read or
-    written, IndexLockedError while another process writes.
+    written, IndexLockedError while another process writes to the index, ArchiveLockedError while another run changes
+    files in a root.
     """
     if dry_run:
         store.reload()
@@ -37,9 +40,11 @@ def undo(
         report = RunReport(journal.header.mode, journal.header.run)
         if _is_undone(journal) and not journal.folders:
             return report
-        recover(store, journal, report)
-        _put_back_all(store, journal, report, progress)
-        _remove_folders(journal)
+        roots = store.manifest.roots.values()
+        with changing(roots, _holding_folder(journal, roots)):
+            recover(store, journal, report)
+            _put_back_all(store, journal, report, progress)
+            _remove_folders(journal)
         if not journal.ended and not report.interrupted:
             journal.end()
         return report
@@ -81,6 +86,13 @@ def _count(change: Change, report: RunReport) -> None:
     report.photos += change.is_photo
     report.sidecars += not change.is_photo
     report.size += change.original.size
+
+
+def _holding_folder(journal: Journal, roots: Iterable[Path]) -> list[Path]:
+    """Return the folder outside the roots that holds the run's files, if there is one."""
+    roots, folders = list(roots), {change.target.parent for change in journal.changes.values() if change.target}
+    outside = [folder for folder in folders if not any(folder.is_relative_to(root) for root in roots)]
+    return [Path(os.path.commonpath(outside))] if outside else []
 
 
 def _remove_folders(journal: Journal) -> None:

@@ -190,17 +190,18 @@ def test_a_shot_stays_whole_where_part_of_it_has_no_copy_that_stays(library, twi
     store.close()
 
 
-def test_one_file_that_cannot_be_moved_keeps_its_whole_shot(library, pair, monkeypatch):
+@pytest.mark.parametrize("call", ["rename", "replace"], ids=["claim", "move"])
+def test_one_file_that_cannot_be_moved_keeps_its_whole_shot(library, pair, monkeypatch, call):
     library.file("b/copy.xmp", "edits")
     store, before = library.store(), tree(library.root)
-    real = os.replace
+    real = getattr(os, call)
 
     def refuse(source, target):
-        if Path(source).name == "copy.jpg":
+        if "copy.jpg" in (Path(source).name, Path(target).name):
             raise PermissionError(errno.EACCES, "Permission denied", str(source))
         real(source, target)
 
-    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(os, call, refuse)
     report = apply(store, plan(group(1, *pair)))
     assert (report.photos, report.sidecars) == (0, 0)
     assert "Permission denied" in reasons(report)[0]
@@ -582,7 +583,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(library, pair, monkeypatch)
     second[1].write_bytes(second[0].read_bytes())
     store, made, before = library.store(), plan(group(1, *pair), group(2, *second)), tree(library.root)
     real_copy, real_replace = shutil.copyfileobj, os.replace
-    full = True
+    full, inode = True, pair[1].stat().st_ino
 
     def within(source, target):
         if Path(source).parent != Path(target).parent:
@@ -590,7 +591,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(library, pair, monkeypatch)
         real_replace(source, target)
 
     def copy(reader, writer, length):
-        if full and Path(reader.name).name == "copy.jpg":
+        if full and os.fstat(reader.fileno()).st_ino == inode:
             writer.write(reader.read(5))
             raise OSError(errno.ENOSPC, "No space left on device")
         real_copy(reader, writer, length)

@@ -107,10 +107,17 @@ def test_same_bytes(tmp_path):
 
 
 def test_a_hard_link_makes_one_file_of_two(tmp_path):
-    keeper, member = made(tmp_path / "keeper"), made(tmp_path / "member")
-    hardlink(keeper, member, tmp_path / "partial")
-    assert member.samefile(keeper)
+    keeper, claimed, path = made(tmp_path / "keeper"), made(tmp_path / "claimed"), tmp_path / "member"
+    hardlink(keeper, claimed, path)
+    assert path.samefile(keeper)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["keeper", "member"]
+
+
+def test_a_link_never_overwrites(tmp_path):
+    keeper, claimed, path = made(tmp_path / "keeper"), made(tmp_path / "claimed"), made(tmp_path / "new", b"other")
+    with pytest.raises(FileExistsError):
+        hardlink(keeper, claimed, path)
+    assert (path.read_bytes(), claimed.read_bytes()) == (b"other", b"bytes")
 
 
 def test_different_bytes_are_never_linked(tmp_path):
@@ -118,7 +125,7 @@ def test_different_bytes_are_never_linked(tmp_path):
     with pytest.raises(RunError, match="no longer has the bytes"):
         hardlink(keeper, member, tmp_path / "partial")
     with pytest.raises(RunError, match=r"no longer has the bytes|not supported"):
-        reflink(keeper, member, tmp_path / "partial", fingerprint(member))
+        reflink(keeper, member, tmp_path / "path", tmp_path / "partial", fingerprint(member))
     assert member.read_bytes() == b"12346"
 
 
@@ -130,16 +137,18 @@ def test_no_hard_link_leads_to_another_file_system(tmp_path, elsewhere):
 
 
 def test_a_reflink_shares_blocks_or_says_that_it_cannot(tmp_path):
-    keeper, member = made(tmp_path / "keeper"), made(tmp_path / "member")
-    member.chmod(0o600)
-    was = fingerprint(member)
+    keeper, claimed, path = made(tmp_path / "keeper"), made(tmp_path / "claimed"), tmp_path / "member"
+    claimed.chmod(0o600)
+    was = fingerprint(claimed)
     try:
-        reflink(keeper, member, tmp_path / "partial", was)
+        reflink(keeper, claimed, path, tmp_path / "partial", was)
+        found = path
     except RunError as error:
         assert "cannot share blocks" in str(error) or sys.platform != "linux"
-    assert holds_bytes(member, was)
-    assert not member.samefile(keeper)
-    assert (fingerprint(member).mtime_ns, fingerprint(member).mode) == (was.mtime_ns, was.mode)
+        found = claimed
+    assert holds_bytes(found, was)
+    assert not found.samefile(keeper)
+    assert (fingerprint(found).mtime_ns, fingerprint(found).mode) == (was.mtime_ns, was.mode)
 
 
 def test_delete(tmp_path):
