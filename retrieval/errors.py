@@ -107,6 +107,7 @@ class Remedy(Enum):
     CPU = "choose the CPU"
     CPU_OR_OTHER_PRECISION = "choose the CPU, or another precision"
     FORK_EARLIER = "start processes by spawn or forkserver, or fork before the network is first used"
+    FORK_UNUSED = "start processes by spawn or forkserver, or fork while the index is not in use"
     AGAIN_OR_CPU = "run again, or choose the CPU; what was done is kept"
     FREE_MEMORY_OR_CPU = "close what else uses it, or choose the CPU"
     RESTORE_NETWORK = "restore int8.json, int8.xml and int8.bin from a backup, or index into a new folder"

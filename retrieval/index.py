@@ -96,6 +96,8 @@ class Index:
 
     Make one with `Index.create`, open it with `Index.open`; both take the Embedder's options. Use it as a context
     manager, or close it. Every method raises RetrievalError, which says what happened and carries what to do about it.
+    A forked process can use an index that its parent opened; it gets a RetrievalError where the parent was in the
+    middle of a listing, and for a photo that needs the network if the parent had loaded that.
     """
 
     def __init__(self, store: Store, embedder: Embedder) -> None:

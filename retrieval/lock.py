@@ -29,7 +29,7 @@ def writing(folder: Path) -> Iterator[None]:
     """Hold the index for writing; raise IndexLockedError at once, naming the owner, if another process does."""
     from filelock import FileLock, Timeout  # readers do without
 
-    lock = FileLock(folder / LOCK_NAME, is_singleton=False)
+    lock, process = FileLock(folder / LOCK_NAME, is_singleton=False), os.getpid()
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -38,9 +38,10 @@ def writing(folder: Path) -> Iterator[None]:
         _sign(folder)
         yield
     finally:
-        with contextlib.suppress(OSError):
-            (folder / OWNER_NAME).unlink()
-        lock.release()
+        if os.getpid() == process:  # in a fork of it the lock is the parent's
+            with contextlib.suppress(OSError):
+                (folder / OWNER_NAME).unlink()
+            lock.release()
 
 
 @contextmanager

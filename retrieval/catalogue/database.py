@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from retrieval.catalogue.dialect import Dialect, Trouble
+from retrieval.catalogue.forks import Connections
 from retrieval.catalogue.migrations import applied, migrate, pending
 from retrieval.catalogue.sqlite import SQLITE
 from retrieval.errors import IndexFormatError, IndexLockedError, IndexProblem, Remedy
@@ -45,16 +46,17 @@ class Database:
         self.path = path
         self.dialect = dialect
         self.writable = dialect.is_writable(path) if writable is None else writable
-        self._engine = dialect.engine(path, writable=self.writable)
+        self._connections = Connections(dialect.engine(path, writable=self.writable))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open one transaction: a consistent snapshot for reading, all or nothing for writing.
 
         Raises IndexFormatError for a file that is not a sound database, IndexLockedError while another process
-        holds it, IndexProblem for a disk that is full, read-only or failing.
+        holds it, IndexProblem for a disk that is full, read-only or failing, and in a process that was forked while its
+        parent was in the middle of a transaction.
         """
-        with self.errors(), self._engine.begin() as connection:
+        with self.errors(), self.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -68,7 +70,12 @@ class Database:
 
     def connect(self) -> Connection:
         """Open a connection to keep; wrap what is done with it in `errors`."""
-        connection: Connection = self._engine.connect()
+        if self._connections.are_inherited:
+            raise IndexProblem(
+                f"this process was forked while its parent was using {self.path}, which cannot be used here",
+                Remedy.FORK_UNUSED,
+            )
+        connection: Connection = self._connections.engine.connect()
         return connection
 
     @contextmanager
@@ -95,7 +102,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._connections.engine.dispose()
 
     def _translated(self, error: Exception) -> IndexProblem:
         what = str(error.orig) if isinstance(error, DBAPIError) else str(error)

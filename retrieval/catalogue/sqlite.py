@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import QueuePool
 
 from retrieval.catalogue.dialect import Trouble
+from retrieval.catalogue.forks import opening
 from retrieval.catalogue.migrations import STEPS
 from retrieval.records import Rows
 
@@ -64,9 +65,12 @@ class SQLite:
         """
         # A creator instead of a URL: a path need not be valid UTF-8.
         connect = _connect_writable if writable else _connect_read_only
-        engine = create_engine(
-            "sqlite://", creator=lambda: connect(path), poolclass=QueuePool, max_overflow=-1, pool_use_lifo=True
-        )
+
+        def create() -> sqlite3.Connection:
+            with opening():
+                return connect(path)
+
+        engine = create_engine("sqlite://", creator=create, poolclass=QueuePool, max_overflow=-1, pool_use_lifo=True)
         # The driver opens transactions only before writes; a reader needs one snapshot for all of its questions.
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         if not writable:

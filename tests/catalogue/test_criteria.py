@@ -227,7 +227,7 @@ def test_folders_and_photos_of_rows_are_found_by_their_indices(drawn):
 
 def explain(photos: Photos, call) -> list[str]:
     """How SQLite goes about each statement of a call."""
-    engine, seen = photos._database._engine, []
+    engine, seen = photos._database._connections.engine, []
 
     def note(_connection, _cursor, statement, parameters, _context, _many):
         seen.append((statement, parameters))

@@ -3,6 +3,7 @@
 Nothing is copied: what is not looked at is not even read from the disk.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,6 +46,15 @@ def threads_for(queries: int) -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def _search_alone() -> None:
+    """In a forked process the thread that forked has lost the others, and OpenMP would wait for them for ever."""
+    faiss.omp_set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_search_alone)
 
 
 def search(vectors: HalfVectors, queries: Vectors, k: int, first_row: int, alive: Rows | None) -> ScoredRows:
