@@ -62,7 +62,12 @@ def read_metadata(data: bytes) -> Metadata:
 def jpeg_segments(data: bytes, start: int = 0) -> Iterator[tuple[int, int, int]]:
     """The segments of the JPEG at `start` up to its first scan: marker, start and end of the body."""
     at = start + 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:  # junk, which decoders skip
+            at = data.find(b"\xff", at)
+            if at < 0:
+                return
+            continue
         marker = data[at + 1]
         if marker == 0xFF:  # padding
             at += 1

@@ -65,7 +65,7 @@ def turned(size: Size, orientation: int | None) -> Size:
 
 def read(data: bytes, suffix: str, limits: Limits) -> Stored:
     """Decode a picture, a JPEG at reduced scale where `limits` allow it; `suffix` settles what the bytes leave open."""
-    image = _open(data, suffix)
+    image = open_picture(data, suffix)
     full_size = image.size
     extent = _draft(image, limits.at_least)
     drafted = image.size != full_size
@@ -108,7 +108,7 @@ def photo_errors(data: bytes = b"") -> Iterator[None]:
         raise _explain(error, data) from error
 
 
-def _open(data: bytes, suffix: str) -> ImageFile.ImageFile:
+def open_picture(data: bytes, suffix: str) -> ImageFile.ImageFile:
     """Read a picture's header with the first reader that accepts it.
 
     `Image.open` has a limit of its own: it refuses a JPEG of 200 megapixels before `draft` can reduce it.
@@ -206,7 +206,7 @@ def _load_partly(image: ImageFile.ImageFile, data: bytes, limits: Limits, error:
     before they gave up.
     """
     if isinstance(image, JpegImageFile):
-        ended = _open(data + b"\xff\xd9", "")
+        ended = open_picture(data + b"\xff\xd9", "")
         _draft(ended, limits.at_least)
         ended.load()
         return ended

@@ -1,0 +1,89 @@
+"""What TIFF files and the camera RAW files that are built like them hold."""
+
+from retrieval.decode.colour_spaces import CMYK, SRGB, ColourSpace, of_profile
+from retrieval.decode.holdings.record import CUT_OFF, EMBEDDED_RAW, LAYERS, Holdings
+from retrieval.decode.tiff_directory import Directory, directories, open_tiff, read_directory
+
+_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _SUB_IFDS, _EXTRA_SAMPLES = 254, 258, 259, 262, 277, 330, 338
+_PLACES = ((273, 279), (324, 325))  # strips and tiles: offsets and lengths
+_PROFILE, _PHOTOSHOP_LAYERS, _ORIGINAL_RAW = 34675, 37724, 50828
+_REDUCED, _MASK = 1, 4  # bits of the sub-file's type
+_LOSSY = frozenset((6, 7, 34892, 34934, 50001))  # JPEG, old and new, lossy JPEG in DNG, WebP
+_SEPARATED, _TRANSPARENCY_MASK = 5, 4
+_SENSOR_DATA = frozenset((32803, 34892))
+_RAW_BITS = 14  # of sensors whose files do not tell
+
+
+def tiff_holdings(data: bytes) -> Holdings:
+    """What a TIFF file holds."""
+    chain = list(directories(open_tiff(data)))
+    pages = [page for page in chain if not _is_part(page)] or chain[:1]
+    if not pages:
+        return Holdings(is_lossless=True, damage=CUT_OFF)
+    first = pages[0]
+    layers = {LAYERS} if any(page.raw(_PHOTOSHOP_LAYERS) for page in pages) else set()
+    return Holdings(
+        pages=len(pages),
+        bits=max(_bits(page) for page in pages),
+        may_be_transparent=any(
+            1 in page.numbers(_EXTRA_SAMPLES) or 2 in page.numbers(_EXTRA_SAMPLES) for page in pages
+        ),
+        is_grey=all(page.integer(_PHOTOMETRIC) in (0, 1) for page in pages),
+        colours=_colours(first),
+        is_lossless=all(page.integer(_COMPRESSION) not in _LOSSY for page in pages),
+        extras=frozenset(layers),
+        damage=_damage(pages),
+    )
+
+
+def raw_holdings(data: bytes) -> Holdings:
+    """What a camera RAW holds, whose sensor data count as one picture of the widest colours."""
+    main = open_tiff(data)
+    found = [main, *_inside(main)]
+    sensor = [one for one in found if _SENSOR_DATA.intersection(one.numbers(_PHOTOMETRIC))]
+    bits = max([_bits(one) for one in sensor if one.numbers(_BITS)] or [_RAW_BITS])
+    return Holdings(
+        bits=max(bits, _RAW_BITS),
+        colours=ColourSpace("the camera's own", is_wide=True),
+        is_lossless=True,
+        is_raw=True,
+        extras=frozenset({EMBEDDED_RAW} if main.entries.get(_ORIGINAL_RAW) else ()),
+        damage=_damage(sensor),
+    )
+
+
+def _inside(main: Directory) -> list[Directory]:
+    """The directories that the first one points to, where RAWs keep their sensor's data."""
+    offsets = main.numbers(_SUB_IFDS)[:16]
+    return [
+        read_directory(main.data, main.start + int(offset), main.order, start=main.start, big=main.big)
+        for offset in offsets
+    ]
+
+
+def _is_part(page: Directory) -> bool:
+    """Whether a directory is a smaller version or a mask of another."""
+    kind = page.integer(_SUBFILE) or 0
+    return bool(kind & (_REDUCED | _MASK)) or page.integer(_PHOTOMETRIC) == _TRANSPARENCY_MASK
+
+
+def _bits(page: Directory) -> int:
+    return int(max(page.numbers(_BITS) or (1,)))
+
+
+def _colours(page: Directory) -> ColourSpace:
+    if page.integer(_PHOTOMETRIC) == _SEPARATED:
+        return CMYK
+    profile = page.raw(_PROFILE)
+    return of_profile(profile) if profile else SRGB
+
+
+def _damage(pages: list[Directory]) -> str | None:
+    for page in pages:
+        if (page.integer(_SAMPLES) or 1) > 1 and not page.numbers(_BITS):  # which lay behind the pixels
+            return CUT_OFF
+        for offsets, lengths in _PLACES:
+            places = zip(page.numbers(offsets), page.numbers(lengths), strict=False)
+            if any(page.start + offset + length > len(page.data) for offset, length in places):
+                return CUT_OFF
+    return None
