@@ -9,11 +9,12 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from retrieval.catalogue.photos import Order
 from retrieval.embed.embedder import Embedder
 from retrieval.embed.prepare import Image
+from retrieval.embed.runtime import DEFAULT_RUNTIME, Runtime, RuntimeOptions
 from retrieval.engines.openvino import calibrated
 from retrieval.engines.protocol import INT8
 from retrieval.errors import ModelMismatchError, Remedy
@@ -40,7 +41,6 @@ if TYPE_CHECKING:  # loaded by the methods that need them: a single query in a n
 
 __all__ = [
     "Calibration",
-    "EmbedderOptions",
     "FindOptions",
     "FindScope",
     "Findings",
@@ -51,6 +51,8 @@ __all__ = [
     "Problem",
     "Question",
     "QuestionOptions",
+    "Runtime",
+    "RuntimeOptions",
     "SearchStatus",
     "Status",
     "Verification",
@@ -78,23 +80,10 @@ def _silent(_progress: Progress) -> None:
     pass
 
 
-class EmbedderOptions(TypedDict, total=False):
-    """How an index runs its network; see Embedder."""
-
-    engine: str
-    device: str
-    precision: str
-    batch_size: int | None
-    workers: int | None
-    max_pixels: int
-    allow_truncated: bool
-    notify: Callable[[str], None]
-
-
 class Index:
     """One index on disk. Readers never wait; one process writes at a time.
 
-    Make one with `Index.create`, open it with `Index.open`; both take the Embedder's options. Use it as a context
+    Make one with `Index.create`, open it with `Index.open`; both take a Runtime or fields of one. Use it as a context
     manager, or close it. Every method raises RetrievalError, which says what happened and carries what to do about it.
     A forked process can use an index that its parent opened; it gets a RetrievalError where the parent was in the
     middle of a listing, and for a photo that needs the network if the parent had loaded that.
@@ -105,34 +94,50 @@ class Index:
         self.embedder = embedder
 
     @classmethod
-    def create(cls, folder: PathInput, *, model: str = AUTO, **options: Unpack[EmbedderOptions]) -> "Index":
+    def create(
+        cls,
+        folder: PathInput,
+        *,
+        model: str = AUTO,
+        runtime: Runtime = DEFAULT_RUNTIME,
+        **options: Unpack[RuntimeOptions],
+    ) -> "Index":
         """Make an empty index for a model: a known name, hf://owner/repository, or a checkpoint file.
 
         With `precision` "int8" its network is calibrated on the first photos that are added. Raises IndexProblem where
-        there is an index already or none can be made, ModelError for a model that cannot be had.
+        there is an index already or none can be made, ModelError for a model that cannot be had, QueryError for numbers
+        in the runtime that make no sense.
         """
-        if options.get("precision") == INT8:
-            calibrated.require(options.get("engine", "auto"), options.get("device", "auto"))
-            plain: EmbedderOptions = {**options, "engine": "openvino", "device": "cpu", "precision": "fp32"}
-            exact = Embedder(model, **plain)
+        runtime = runtime.with_options(**options)
+        if runtime.precision == INT8:
+            calibrated.require(runtime.engine, runtime.device)
+            exact = Embedder(model, runtime, engine="openvino", device="cpu", precision="fp32")
             Store.create(Path(folder), replace(exact.model, precision=INT8), exact.head).close()
-            return cls.open(folder, **options)
-        embedder = Embedder(model, **options)
+            return cls.open(folder, runtime=runtime)
+        embedder = Embedder(model, runtime)
         return cls(Store.create(Path(folder), embedder.model, embedder.head), embedder)
 
     @classmethod
-    def open(cls, folder: PathInput, *, model: str | None = None, **options: Unpack[EmbedderOptions]) -> "Index":
+    def open(
+        cls,
+        folder: PathInput,
+        *,
+        model: str | None = None,
+        runtime: Runtime = DEFAULT_RUNTIME,
+        **options: Unpack[RuntimeOptions],
+    ) -> "Index":
         """Open an index. `model` says where its weights are now, if they were moved; others are refused.
 
-        Raises IndexNotFoundError, IndexFormatError or ModelMismatchError.
+        Raises IndexNotFoundError, IndexFormatError, ModelMismatchError, or as Runtime does.
         """
+        runtime = runtime.with_options(**options)
         store = Store.open(Path(folder))
         expected = store.manifest.model
         if model == AUTO:  # an index keeps its model
             model = None
         if model is not None:
             _refuse_other_weights(store, model)
-        precision = options.get("precision", "auto")
+        precision = runtime.precision
         if precision not in ("auto", expected.precision):
             raise ModelMismatchError(
                 f"{store.folder} was made with precision {expected.precision}, not {precision}, and precisions do not "
@@ -141,9 +146,7 @@ class Index:
             )
         return cls(
             store,
-            Embedder(
-                model or expected.source, expected=expected, calibrated_network=store.calibrated_network, **options
-            ),
+            Embedder(model or expected.source, runtime, expected=expected, calibrated_network=store.calibrated_network),
         )
 
     @staticmethod

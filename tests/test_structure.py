@@ -59,7 +59,15 @@ EDGES = ("cli", "present")
 KNOWN_TO_EDGES = (
     *EDGES,
     *("index", "records", "filters", "errors", "text", "manifest", "durable"),
-    *("embed.embedder", "embed.choices", "archive.walk", "models.available", "models.speeds", "models.zoo"),
+    *(
+        "embed.embedder",
+        "embed.choices",
+        "embed.runtime",
+        "archive.walk",
+        "models.available",
+        "models.speeds",
+        "models.zoo",
+    ),
     *("dedupe.plan", "dedupe.run.records", "dedupe.run.report"),
 )
 PUBLIC = ("__init__", "__main__")  # the names of the library, and the program

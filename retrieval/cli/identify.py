@@ -10,16 +10,16 @@ from retrieval.cli.options import (
     MODEL_HELP,
     OUTPUT_FORMATS,
     choose_layout,
-    given,
     network_options,
-    say,
     show_view,
+    take_runtime,
     verbose_option,
 )
 from retrieval.cli.query import Outcome, read_stdin
 from retrieval.embed.choices import PRECISIONS
 
 if TYPE_CHECKING:
+    from retrieval.embed.runtime import Runtime
     from retrieval.records import Answer
 
 
@@ -56,19 +56,19 @@ def command(images: tuple[str, ...], form: str | None, strict: bool, **options: 
     """
     from retrieval.present import answers
 
-    outcome = Outcome(run(images, **options))
+    outcome = Outcome(run(images, runtime=take_runtime(options), **options))
     layout = choose_layout(form)
     show_view(answers.answers(outcome, layout, hits=False), layout)
     outcome.exit(strict)
 
 
-def run(images: Iterable[str], *, k: int, **embedder: Any) -> "Iterator[Answer]":
+def run(images: Iterable[str], *, runtime: "Runtime", k: int, model: str) -> "Iterator[Answer]":
     """Put each image through the network."""
     from retrieval.embed.embedder import Embedder
     from retrieval.errors import PhotoError
     from retrieval.records import Answer, Failure
 
-    network = Embedder(**given(**embedder), notify=say)
+    network = Embedder(model, runtime)
     for name, result in zip(images, network.attempt(read_stdin(images), top=k), strict=True):
         if isinstance(result, PhotoError):
             failure = Failure(Path(name), result.kind, result.reason)

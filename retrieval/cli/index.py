@@ -13,7 +13,6 @@ from retrieval.cli.options import (
     MODEL_HELP,
     choose_layout,
     find_index,
-    given,
     index_option,
     indexes,
     memory_option,
@@ -22,6 +21,7 @@ from retrieval.cli.options import (
     say,
     show_view,
     summary_format_option,
+    take_runtime,
     verbose_option,
 )
 from retrieval.cli.progress import shown
@@ -85,7 +85,7 @@ def command(folders: tuple[Path, ...], strict: bool, form: str, progress: bool |
                 last = now
                 show(now)
 
-            report = run(folder, folders, progress=listen, **options)
+            report = run(folder, folders, progress=listen, retry=_worth_another_try(options), **options)
     except Interrupted:
         say(f"Stopped after {last.done:,} of {last.total or 0:,} photos. Run the same command again to resume.")
         raise SystemExit(EXIT_INTERRUPTED) from None
@@ -98,14 +98,13 @@ def run(
     folder: Path,
     archives: Sequence[Path],
     *,
-    progress: Any,
     model: str,
-    precision: str | None,
     exclude: Sequence[str],
-    retry_failed: bool,
+    retry: Sequence[str],
     allow_empty: bool,
     memory_bytes: int | None,
-    **embedder: Any,
+    progress: Any,
+    **runtime: Any,
 ) -> Report:
     """Create the index if there is none, and bring it up to date."""
     from retrieval.archive.walk import check_root
@@ -114,10 +113,8 @@ def run(
 
     for archive in archives:  # before a model is looked for, which can mean a long download
         check_root(archive)
-    options = given(precision=precision, **embedder)
     made = Index.open if has_manifest(folder) else Index.create
-    with made(folder, model=model, notify=say, **options) as index:
-        retry = get_args(FailureKind) if retry_failed else _worth_another_try(embedder)
+    with made(folder, model=model, runtime=take_runtime(runtime)) as index:
         report = index.add(
             *archives,
             exclude=exclude,
@@ -130,10 +127,12 @@ def run(
         return report
 
 
-def _worth_another_try(embedder: dict[str, Any]) -> tuple[str, ...]:
+def _worth_another_try(options: dict[str, Any]) -> tuple[str, ...]:
     """Return the failures to try again: an option that lifts a limit is for photos that were beyond it."""
-    truncated = ("truncated",) if embedder["allow_truncated"] else ()
-    return truncated + (("too-large",) if embedder["max_pixels"] else ())
+    if options.pop("retry_failed"):
+        return get_args(FailureKind)
+    truncated = ("truncated",) if options["allow_truncated"] else ()
+    return truncated + (("too-large",) if options["max_pixels"] else ())
 
 
 def _choose(chosen: str | None, folders: Sequence[Path]) -> Path:

@@ -14,6 +14,7 @@ from retrieval.manifest import has_manifest
 from retrieval.text import printable
 
 if TYPE_CHECKING:
+    from retrieval.embed.runtime import Runtime
     from retrieval.present.view import Format, Layout, View
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -111,6 +112,14 @@ def network_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def take_runtime(options: dict[str, Any]) -> "Runtime":
+    """Take those of `network_options`, and the precision, out of a command's options."""
+    from retrieval.embed.runtime import Runtime, RuntimeOptions
+
+    names = options.keys() & RuntimeOptions.__annotations__
+    return Runtime(notify=say, **given(**{name: options.pop(name) for name in names}))
 
 
 def given(**options: Any) -> dict[str, Any]:

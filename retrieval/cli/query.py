@@ -16,12 +16,12 @@ from retrieval.cli.options import (
     OUTPUT_FORMATS,
     choose_layout,
     find_index,
-    given,
     index_option,
     network_options,
     progress_option,
     say,
     show_view,
+    take_runtime,
     verbose_option,
 )
 from retrieval.cli.progress import shown
@@ -29,7 +29,7 @@ from retrieval.errors import Interrupted
 from retrieval.records import Progress
 
 if TYPE_CHECKING:
-    from retrieval.index import Question
+    from retrieval.index import Question, Runtime
     from retrieval.records import Answer
 
 
@@ -117,7 +117,7 @@ def command(
         options.pop("filter"),
         options.pop("other_species"),
     )
-    answers = run(folder, images, listings, question=question, **options)
+    answers = run(folder, images, listings, question=question, runtime=take_runtime(options), **options)
     with shown(_draws(progress)) if many else nullcontext(None) as show:
         outcome = Outcome(answers, show, _total(images, listings) if many else None)
         layout = choose_layout(form, relative=relative, filepath_only=filepath_only, print0=print0)
@@ -131,14 +131,14 @@ def run(
     listings: Iterable[Listing] = (),
     *,
     question: "Question",
+    runtime: "Runtime",
     model: str | None,
-    **embedder: Any,
 ) -> "Iterator[Answer]":
     """Query the index with each image, and each that a list names."""
     from retrieval.index import Index
 
     asked = chain(read_stdin(images), *listings)
-    with Index.open(folder, model=model, notify=say, **given(**embedder)) as index:
+    with Index.open(folder, model=model, runtime=runtime) as index:
         yield from index.ask(asked, question)
 
 

@@ -5,20 +5,19 @@ Knows nothing of catalogues: between `read` and `stream` the caller takes the da
 
 import os
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, Unpack
 
 import numpy as np
 
-from retrieval.decode.photo import MAX_PIXELS
 from retrieval.decode.prefetch import prefetch
 from retrieval.embed.network import Network
 from retrieval.embed.prepare import ArchiveFile, Image, Preparation, Prepared, name_of, read_source
+from retrieval.embed.runtime import DEFAULT_RUNTIME, Runtime, RuntimeOptions
 from retrieval.engines.openvino.calibrated import CalibratedNetwork
 from retrieval.engines.protocol import Floats
 from retrieval.errors import PhotoError
@@ -52,43 +51,27 @@ class Embedder:
     """One network with its way of preparing photos.
 
     `model` is a known name, hf://owner/repository or a checkpoint file; "auto" is the flagship, or the compact model of
-    this package where the flagship cannot be had, of which `notify` then tells. `engine` is "auto", "torch" or
-    "openvino"; `device` is "auto", "cpu", "cuda", "cuda:N" or "mps"; `precision` is "auto", "fp32", "bf16" or "fp16".
-    Weights are looked for and loaded at the first use that needs them. `expected` is what an index was made with: its
-    input size serves before anything is loaded, and other weights raise ModelMismatchError. An index in int8 has a
-    `calibrated_network` of its own: its weights are then not looked for.
+    this package where the flagship cannot be had, of which the runtime's `notify` then tells. `runtime` says how to run
+    it, `options` which fields of that are different. Weights are looked for and loaded at the first use that needs
+    them. `expected` is what an index was made with: its input size serves before anything is loaded, and other weights
+    raise ModelMismatchError. An index in int8 has a `calibrated_network` of its own: its weights are then not looked
+    for.
     """
 
     def __init__(
         self,
         model: str = AUTO,
+        runtime: Runtime = DEFAULT_RUNTIME,
         *,
-        engine: str = "auto",
-        device: str = "auto",
-        precision: str = "auto",
-        batch_size: int | None = None,
-        workers: int | None = None,
-        max_pixels: int = MAX_PIXELS,
-        allow_truncated: bool = False,
         expected: Model | None = None,
         calibrated_network: CalibratedNetwork | None = None,
-        notify: Callable[[str], None] = warnings.warn,
+        **options: Unpack[RuntimeOptions],
     ) -> None:
-        self.workers = workers or available_cores()
+        self.runtime = runtime.with_options(**options)
+        self.workers = self.runtime.workers or available_cores()
         self.passes = 0  # photos put through the network since this object was made
         self.group_s = GROUP_S
-        self.network = Network(
-            model,
-            engine=engine,
-            device=device,
-            precision=precision,
-            expected=expected,
-            calibrated_network=calibrated_network,
-            notify=notify,
-        )
-        self._batch_size = batch_size
-        self._max_pixels = max_pixels
-        self._allow_truncated = allow_truncated
+        self.network = Network(model, self.runtime, expected=expected, calibrated_network=calibrated_network)
         self._expected = expected
 
     @property
@@ -105,7 +88,7 @@ class Embedder:
     def preparation(self) -> Preparation:
         """How photos become this network's input."""
         model = self._expected or self.model
-        return Preparation(model.height, model.width, self._max_pixels, self._allow_truncated)
+        return Preparation(model.height, model.width, self.runtime.max_pixels, self.runtime.allow_truncated)
 
     def embed(self, images: Iterable[Image], *, top: int = 5) -> list[Embedding]:
         """Embed images in order, with the `top` most probable species each.
@@ -214,7 +197,7 @@ class Embedder:
         return self.network.loaded.engine.batches_ahead if self.network.loaded else 0
 
     def _batch_limit(self) -> int:
-        return self._batch_size or self.network.load().engine.batch_size
+        return self.runtime.batch_size or self.network.load().engine.batch_size
 
 
 def _embedding(feature: Floats, norm: float, predictions: tuple[Prediction, ...]) -> Embedding | PhotoError:

@@ -1,9 +1,9 @@
 """Which network an embedder runs: found, held against what an index expects, and loaded when it is first needed."""
 
 import os
-from collections.abc import Callable
 from typing import NamedTuple
 
+from retrieval.embed.runtime import Runtime
 from retrieval.engines import registry
 from retrieval.engines.openvino import calibrated
 from retrieval.engines.openvino.calibrated import CalibratedNetwork
@@ -32,20 +32,16 @@ class Network:
     def __init__(
         self,
         source: str,
+        runtime: Runtime,
         *,
-        engine: str,
-        device: str,
-        precision: str,
         expected: Model | None,
         calibrated_network: CalibratedNetwork | None,
-        notify: Callable[[str], None],
     ) -> None:
         self.loaded: Loaded | None = None
-        self.notify = notify
+        self.notify = runtime.notify
         self._source = source
-        self._engine = engine
-        self._device = device
-        self._precision = expected.precision if expected else precision
+        self._runtime = runtime
+        self._precision = expected.precision if expected else runtime.precision
         self._expected = expected
         self._calibrated_network = calibrated_network
 
@@ -91,7 +87,9 @@ class Network:
         weights = checkpoint.weights
         if weights.note:
             self.notify(weights.note)
-        engine = registry.start(checkpoint, engine=self._engine, device=self._device, precision=self._precision)
+        engine = registry.start(
+            checkpoint, engine=self._runtime.engine, device=self._runtime.device, precision=self._precision
+        )
         head = head_of(checkpoint)
         model = Model(
             name=weights.name,
@@ -112,7 +110,7 @@ class Network:
             raise ModelError(
                 "int8 needs a network calibrated on your own photos, which an index keeps", Remedy.CALIBRATE
             )
-        engine = calibrated.start(network, self._engine, self._device)
+        engine = calibrated.start(network, self._runtime.engine, self._runtime.device)
         try:
             head = Head.load(network.folder / HEAD_NAME)
         except CheckpointError:  # lost: only now are the weights looked for

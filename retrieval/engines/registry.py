@@ -31,6 +31,12 @@ def names() -> tuple[str, ...]:
     return (AUTO, *ENGINES)
 
 
+def require(name: str) -> None:
+    """Raise ModelError for a name that no engine has."""
+    if name not in names():
+        raise ModelError(f"there is no engine '{name}', only {', '.join(names())}", Remedy.OTHER_ENGINE)
+
+
 def start(checkpoint: "LazyCheckpoint", *, engine: str = AUTO, device: str = AUTO, precision: str = AUTO) -> "Engine":
     """Load a network into the engine that serves it best here; see `engine_for`.
 
@@ -47,8 +53,7 @@ def engine_for(name: str, device: str, precision: str) -> str:
     """
     if name == AUTO:
         return _preferred(device, precision)
-    if name not in ENGINES:
-        raise ModelError(f"there is no engine '{name}', only {', '.join(names())}", Remedy.OTHER_ENGINE)
+    require(name)
     devices = ENGINES[name].devices
     if device.partition(":")[0] not in (AUTO, *devices):
         raise ModelError(
