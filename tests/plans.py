@@ -50,6 +50,7 @@ FILES = st.builds(
     taken_at=st.none() | TEXTS,
     protected=st.just(False),
 )
+BOXES = st.lists(st.tuples(*(st.integers(0, 1000) for _ in range(4))), max_size=2).map(tuple)
 MEMBERS = st.builds(
     Member,
     file=FILES,
@@ -58,6 +59,9 @@ MEMBERS = st.builds(
     cosine=st.none() | st.floats(-1, 1),
     score=st.floats(0, 1),
     along=st.lists(PATHS, max_size=2).map(tuple),
+    would_lose=st.just("") | TEXTS,
+    places=BOXES,
+    keeper_places=BOXES,
 )
 UNLIKE = [kind for kind in Kind if kind != Kind.EXACT]  # an exact group needs equal hashes
 GROUPS = st.builds(

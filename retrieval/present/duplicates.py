@@ -4,17 +4,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
+from retrieval.dedupe.plan.records import LOSSLESS, REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
 from retrieval.dedupe.plan.totals import Totals, totals_by_kind
 from retrieval.present.table import Column, table
 from retrieval.present.view import Layout, Row, View, path_text, plain
 from retrieval.text import dump_json, format_count, format_size, printable
 
-COLUMNS = ("kind", "group", "keeper", "member", "action", "cosine", "score", "reason", "why")
+COLUMNS = ("kind", "group", "keeper", "member", "action", "cosine", "score", "reason", "why", "would_lose")
 KIND_NAMES = {
     Kind.EXACT: "exact copies",
     Kind.SAME_PIXELS: "same pixels",
     Kind.NEAR: "near duplicates",
+    Kind.ALTERED: "altered pictures",
+    Kind.OVERLAP: "overlapping pictures",
+    Kind.SAME_SCENE: "shots of one scene",
     Kind.BURST: "bursts",
     Kind.RAW_JPEG: "RAW and JPEG",
 }
@@ -36,15 +39,21 @@ def duplicates(plan: Plan, apart: Sequence[Group] = (), *, layout: Layout) -> Vi
     )
 
 
+def reason(member: Member) -> str:
+    """Say how a member matches its keeper, and what would be lost without it."""
+    return "; ".join(filter(None, (member.reason, member.would_lose and f"would lose: {member.would_lose}")))
+
+
 def summary(plan: Plan, apart: Sequence[Group] = ()) -> str:
     """Count groups, files to remove and bytes to free, by kind and in all; `apart` are groups outside the plan."""
     totals = totals_by_kind(chain(plan.groups, apart))
-    offered = [(KIND_NAMES[kind], counts) for kind, counts in totals.items() if kind in REMOVABLE]
+    in_table = [kind for kind in totals if kind in LOSSLESS or (kind in REMOVABLE and totals[kind].removed)]
+    offered = [(KIND_NAMES[kind], totals[kind]) for kind in in_table]
     if len(offered) > 1:
         offered.append(("together", sum((counts for _, counts in offered), Totals())))
     text = "".join(table(_TOTALS, offered, "no duplicates found"))
     for kind, counts in totals.items():
-        if kind not in REMOVABLE:
+        if kind not in in_table:
             files = f"{format_count(counts.files, 'file')} in {format_count(counts.groups, 'group')}"
             removed = f", {counts.removed:,} to remove" if counts.removed else ", kept"
             text += f"{KIND_NAMES[kind]}: {files}{removed}\n"
@@ -74,7 +83,7 @@ def rows(groups: Iterable[Group]) -> Iterator[Row]:
     """Yield one row a member, by COLUMNS."""
     for group in groups:
         for member in group.members:
-            match = (member.action, member.cosine, member.score, member.reason, group.why)
+            match = (member.action, member.cosine, member.score, member.reason, group.why, member.would_lose)
             yield group.kind, group.number, group.keeper.path, member.file.path, *match
 
 
@@ -105,6 +114,9 @@ def _member_document(member: Member) -> dict[str, Any]:
         "cosine": member.cosine,
         "score": member.score,
         "reason": member.reason,
+        "would_lose": member.would_lose or None,
+        "places": [list(box) for box in member.places],
+        "keeper_places": [list(box) for box in member.keeper_places],
         "moves_along": list(member.along),
     }
 
@@ -128,7 +140,7 @@ def _group_table(group: Group, layout: Layout) -> str:
         Column("cosine", lambda one: "" if one.cosine is None else f"{one.cosine:.3f}", right=True),
         Column("score", lambda one: f"{one.score:.3f}", right=True),
         Column("size", lambda one: format_size(one.file.size), right=True),
-        Column("reason", lambda one: one.reason),
+        Column("reason", reason),
         Column("path", lambda one: path_text(one.file.path, layout)),
     )
     keeper = printable(path_text(group.keeper.path, layout))

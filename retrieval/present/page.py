@@ -8,7 +8,8 @@ import base64
 import hashlib
 import html
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
@@ -16,28 +17,45 @@ from retrieval.dedupe.plan.totals import Totals, group_totals, totals_by_kind
 from retrieval.durable import replacing
 from retrieval.errors import PhotoError, PlanError, Remedy
 from retrieval.present.page_assets import SCRIPT, STYLE
+from retrieval.records import Box
 from retrieval.text import format_count, format_size, printable
 
 Thumbnails = Callable[[Path], bytes | None]
 
 # What a person needs to look at comes first.
 _SECTIONS = {
-    Kind.NEAR: ("Near duplicates", "The same picture, edited, resized or recompressed. The least certain come first."),
-    Kind.SAME_PIXELS: ("Same pixels", "The same pixels, in another container or with other metadata."),
+    Kind.NEAR: (
+        "Near duplicates",
+        "One shot, edited, resized or recompressed: what stays shows all that goes. The least certain come first.",
+    ),
+    Kind.ALTERED: ("Altered pictures", "One shot with something added, covered or retouched. Boxes show where."),
+    Kind.SAME_PIXELS: ("Same pixels", "The same picture to the last bit, in another container or with other metadata."),
     Kind.EXACT: ("Exact copies", "The same bytes."),
+    Kind.OVERLAP: ("Overlapping pictures", "Parts of one scene, each with something of its own: all kept."),
+    Kind.SAME_SCENE: ("Shots of one scene", "Different shots that look alike: all kept. Boxes show where they differ."),
     Kind.BURST: ("Bursts", "Taken by one camera moments apart: different pictures, all kept."),
     Kind.RAW_JPEG: ("RAW and JPEG", "One shot in two files, kept together."),
 }
 
 
+_SHOWN_APART = (Kind.ALTERED, Kind.OVERLAP, Kind.SAME_SCENE)  # bursts and RAW+JPEG pairs can be tens of thousands
+
+
 def write_page(
-    plan: Plan, path: Path, thumbnails: Thumbnails, *, limit: int | None = None, overwrite: bool = False
+    plan: Plan,
+    path: Path,
+    thumbnails: Thumbnails,
+    *,
+    apart: Sequence[Group] = (),
+    limit: int | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write the page, all of it or nothing.
 
-    `thumbnails` returns the JPEG of a file; if it returns None or raises PhotoError, the page has a grey box instead.
-    Of more than `limit` groups, the rest are only counted. Raises PlanError for another suffix than .html or .htm, if
-    the file exists and `overwrite` is false, and if writing fails.
+    `apart` are groups outside the plan; those with pictures that differ are shown as well. `thumbnails` returns the
+    JPEG of a file; if it returns None or raises PhotoError, the page has a grey box instead. Of more than `limit`
+    groups, the rest are only counted. Raises PlanError for another suffix than .html or .htm, if the file exists and
+    `overwrite` is false, and if writing fails.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise PlanError(f"{path} cannot be a page: its name must end in .html")
@@ -45,25 +63,29 @@ def write_page(
         raise PlanError(f"{path} exists", Remedy.OTHER_FILE_NAME)
     try:
         with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-            for chunk in chunks(plan, thumbnails, limit=limit):
+            for chunk in chunks(plan, thumbnails, apart=apart, limit=limit):
                 file.write(chunk)
     except OSError as error:
         raise PlanError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def chunks(plan: Plan, thumbnails: Thumbnails, *, limit: int | None = None) -> Iterator[str]:
+def chunks(
+    plan: Plan, thumbnails: Thumbnails, *, apart: Sequence[Group] = (), limit: int | None = None
+) -> Iterator[str]:
     """Yield the page piece by piece, with one thumbnail in memory at a time."""
-    totals = totals_by_kind(plan.groups)
+    apart = [group for group in apart if group.kind in _SHOWN_APART]
+    totals = totals_by_kind(chain(plan.groups, apart))
     yield _head(plan, totals)
-    left = len(plan.groups) if limit is None else limit
+    left = len(plan.groups) + len(apart) if limit is None else limit
     for kind in filter(totals.__contains__, _SECTIONS):
-        groups = sorted((group for group in plan.groups if group.kind == kind), key=_certainty)
+        planned = sorted((group for group in plan.groups if group.kind == kind), key=_certainty)
+        groups = [*planned, *(group for group in apart if group.kind == kind)]
         yield _section_head(kind, len(groups))
-        for group in groups[:left]:
-            yield from _group(group, thumbnails)
+        for place, group in enumerate(groups[:left]):
+            yield from _group(group, thumbnails, in_plan=place < len(planned))
         if len(groups) > left:
             more = format_count(len(groups) - left, "group")
-            yield f'<p class="more">{more} more in the plan, not shown on this page.</p>\n'
+            yield f'<p class="more">{more} more, not shown on this page.</p>\n'
         left = max(left - len(groups), 0)
         yield "</section>\n"
     yield f"</main>\n<footer>{_advice()}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
@@ -86,7 +108,7 @@ def _policy() -> str:
 
 
 def _head(plan: Plan, totals: dict[Kind, Totals]) -> str:
-    total = sum((totals[kind] for kind in totals if kind in REMOVABLE), Totals())
+    total = sum((counts for kind, counts in totals_by_kind(plan.groups).items() if kind in REMOVABLE), Totals())
     found = f"{format_count(total.removed, 'file')} to remove, {format_size(total.removed_bytes)} to free"
     made = f"Planned {plan.created_at[:16].replace('T', ' ')} from {plan.index}."
     return f"""<!DOCTYPE html>
@@ -103,7 +125,7 @@ def _head(plan: Plan, totals: dict[Kind, Totals]) -> str:
 <header>
 <h1>{found if plan.groups else "No duplicates found"}</h1>
 <p class="soft">{_escaped(made)} Nothing has been changed yet.</p>
-{_summary(totals, total) if plan.groups else ""}</header>
+{_summary(totals, total) if totals else ""}</header>
 {_tools(totals)}<main>
 """
 
@@ -144,24 +166,32 @@ def _section_head(kind: Kind, groups: int) -> str:
     return f'<section id="{_anchor(kind)}">\n{heading}\n<p class="soft">{explanation}</p>\n'
 
 
-def _group(group: Group, thumbnails: Thumbnails) -> Iterator[str]:
+def _group(group: Group, thumbnails: Thumbnails, *, in_plan: bool) -> Iterator[str]:
     counts = group_totals(group)
     frees = f"{format_size(counts.removed_bytes)} to free" if counts.removed else "nothing to remove"
-    heading = f"<h3><span>Group {group.number}</span><span>{frees}</span></h3>"
+    heading = f"<h3><span>{f'Group {group.number}' if in_plan else 'Not in the plan'}</span><span>{frees}</span></h3>"
     yield f'<article class="group">\n{heading}\n<div class="files">\n'
-    yield _figure(group.keeper, _keeper_note(group), thumbnails, keeper=True)
+    boxes = [box for member in group.members for box in member.keeper_places]
+    yield _figure(group.keeper, _keeper_note(group), boxes, thumbnails, keeper=True)
     for member in group.members:
-        yield _figure(member.file, _member_note(member), thumbnails)
+        yield _figure(member.file, _member_note(member), member.places, thumbnails)
     yield "</div>\n</article>\n"
 
 
-def _figure(file: PlannedFile, note: tuple[str, str], thumbnails: Thumbnails, *, keeper: bool = False) -> str:
+def _figure(
+    file: PlannedFile,
+    note: tuple[str, str],
+    boxes: Iterable[Box],
+    thumbnails: Thumbnails,
+    *,
+    keeper: bool = False,
+) -> str:
     badge, reason = note
     name = _escaped(file.path.name)
     folder = _escaped(str(file.path.parent)).replace(os.sep, f"{os.sep}<wbr>")
     date = f'<div class="facts">{_escaped(file.taken_at.replace("T", " "))}</div>\n' if file.taken_at else ""
     return f"""<figure class="{"keeper" if keeper else "member"}">
-<a href="{html.escape(file.path.as_uri())}" target="_blank">{_picture(file.path, thumbnails)}</a>
+<a href="{html.escape(file.path.as_uri())}" target="_blank">{_picture(file.path, thumbnails)}{_places(file, boxes)}</a>
 <figcaption>
 <div class="name">{name}</div>
 <div class="folder">{folder}</div>
@@ -183,6 +213,19 @@ def _picture(path: Path, thumbnails: Thumbnails) -> str:
     return f'<img loading="lazy" decoding="async" alt="{_escaped(path.name)}" src="data:image/jpeg;base64,{data}">'
 
 
+def _places(file: PlannedFile, boxes: Iterable[Box]) -> str:
+    """Draw where a picture differs, to be laid over it: its own proportions fit it into the same frame."""
+    width, height = file.width, file.height
+    if not width or not height:
+        return ""
+    drawn = "".join(
+        f'<rect x="{x * width // 1000}" y="{y * height // 1000}" width="{max(1, w * width // 1000)}"'
+        f' height="{max(1, h * height // 1000)}"/>'
+        for x, y, w, h in dict.fromkeys(boxes)
+    )
+    return f'<svg class="places" viewBox="0 0 {width} {height}" aria-hidden="true">{drawn}</svg>' if drawn else ""
+
+
 def _facts(file: PlannedFile) -> str:
     sides = f"{file.width} × {file.height}" if file.width and file.height else "unknown size"
     return " · ".join((sides, format_size(file.size), *([_escaped(file.format)] if file.format else [])))
@@ -200,6 +243,8 @@ def _member_note(member: Member) -> tuple[str, str]:
     numbers = [f"cosine {member.cosine:.3f}"] if member.cosine is not None else []
     numbers.append(f"score {member.score:.3f}")
     lines = [f'<div class="match">{" · ".join(numbers)}</div>']
+    if member.would_lose:
+        lines.insert(0, f'<div class="lost">would lose: {_escaped(member.would_lose)}</div>')
     if member.along:
         names = ", ".join(_escaped(path.name) for path in member.along)
         lines.append(f'<div class="match">moves along: {names}</div>')

@@ -35,9 +35,13 @@ a { color: inherit; text-decoration-color: var(--line); text-underline-offset: .
   font-weight: 400; color: var(--soft); }
 .files { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 1.1rem; }
 figure { margin: 0; min-width: 0; }
+figure > a { position: relative; }
 figure > a, .none { display: flex; align-items: center; justify-content: center; aspect-ratio: 4 / 3;
   background: var(--mat); border-radius: .35rem; overflow: hidden; text-decoration: none; }
 figure img { width: 100%; height: 100%; object-fit: contain; }
+.places { position: absolute; inset: 0; width: 100%; height: 100%; }
+.places rect { fill: none; stroke: #ff3b7f; stroke-width: 2; vector-effect: non-scaling-stroke; }
+.lost { color: var(--remove); }
 .none { padding: 1rem; text-align: center; font-size: .85rem; color: var(--soft); }
 .keeper > a { box-shadow: 0 0 0 2px var(--card), 0 0 0 4px var(--keep); }
 figcaption { margin-top: .6rem; font-size: .85rem; overflow-wrap: anywhere; }

@@ -208,13 +208,15 @@ def test_no_index(place):
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        (["--kinds", "nearly"], 2, "nearly is not a kind: choose from exact, same-pixels, near, burst, raw+jpeg"),
+        (["--kinds", "nearly"], 2, "nearly is not a kind: choose from exact, same-pixels, near, altered, overlap,"),
         (["--kinds", ","], 2, "an empty list is not a kind"),
         (["--kinds", "exact,foo,bar"], 2, "foo, bar is not a kind"),
         (["--keep", "largest"], 1, "there is no rule 'largest'"),
         (["--keep", "path:"], 1, "there is no rule"),
         (["--min-score", "2"], 2, "0<=x<=1"),
         (["--across", "archive"], 2, "requires 2 arguments"),
+        (["--across", "archive", "archive"], 1, "cannot be compared with itself"),
+        (["--both-ways"], 2, "--both-ways needs --across"),
         (["--reference", "nowhere"], 2, "does not exist"),
         (["-j", "0"], 2, "x>=1"),
     ],
@@ -236,8 +238,12 @@ def test_options_reach_the_work(library):
     assert {Path(member["path"]).name for group in safe for member in group["members"] if member["action"] == "remove"}
     same = json.loads(find("--same-folder", "--format", "json").stdout)["groups"]
     assert [len(group["members"]) for group in same] == [1]
-    across = find("--across", "archive/b", "archive", "--format", "json")
-    assert len(json.loads(across.stdout)["groups"]) >= 1
+    for words, sides in (([], {"b"}), (["--both-ways"], {"b", "archive"})):
+        across = find("--across", "archive/b", "archive", "--keep", "shortest-name", *words, "--format", "json")
+        groups = json.loads(across.stdout)["groups"]
+        assert groups
+        assert {Path(one["path"]).parent.name for group in groups for one in group["members"]} <= sides
+        assert all(group["keeper"]["protected"] for group in groups) is not bool(words)
 
 
 def test_nothing_found(place, model):

@@ -59,6 +59,24 @@ def test_the_summary_counts_by_kind_and_together():
     assert "RAW and JPEG: 2 files in 1 group, kept" in lines
 
 
+def test_altered_pictures_are_counted_as_offered_only_if_any_are():
+    altered = replace(NEAR, kind=Kind.ALTERED)
+    assert "altered pictures 1 2 2.4 GB" in " ".join(present.summary(plan(altered)).split())
+    kept = replace(altered, members=tuple(replace(one, action=Action.KEEP) for one in altered.members))
+    assert present.summary(plan(), [kept]) == "no duplicates found\naltered pictures: 3 files in 1 group, kept\n"
+
+
+def test_what_would_be_lost_is_told_in_every_form():
+    lossy = replace(NEAR, members=tuple(replace(one, would_lose="colour") for one in NEAR.members))
+    lossy = replace(lossy, members=(replace(lossy.members[0], places=((1, 2, 3, 4),)), *lossy.members[1:]))
+    assert "crop 12 %; would lose: colour" in "".join(shown(plan(lossy), "table"))
+    assert next(present.rows([lossy]))[-1] == "colour"
+    [one, _] = document(plan(lossy))["groups"][0]["members"]
+    assert (one["would_lose"], one["places"], one["keeper_places"]) == ("colour", [[1, 2, 3, 4]], [])
+    [one, _] = document(plan(NEAR))["groups"][0]["members"]
+    assert one["would_lose"] is None
+
+
 def test_a_summary_tells_if_files_of_a_burst_are_to_go():
     chosen = replace(BURST, members=tuple(replace(one, action=Action.REMOVE) for one in BURST.members))
     assert present.summary(plan(chosen)) == "no duplicates found\nbursts: 3 files in 1 group, 2 to remove\n"
@@ -127,7 +145,7 @@ def test_csv_of_the_standard_library_reads_ours(made):
 def test_a_row_tells_both_files_and_the_match():
     (row, _) = (plain(one, Layout()) for one in present.rows([NEAR]))
     assert row[:4] == ["near", 1, str(FOLDER / "a.jpg"), str(FOLDER / "b.jpg")]
-    assert row[4:] == ["remove", 0.987654, 0.75, "crop 12 %", "more pixels"]
+    assert row[4:] == ["remove", 0.987654, 0.75, "crop 12 %", "more pixels", ""]
 
 
 def test_the_table_shows_keeper_and_members():

@@ -159,6 +159,43 @@ def test_kinds_are_sections_and_what_needs_an_eye_comes_first():
     assert re.findall(r"Group (\d)", read.text) == ["4", "3", "1", "2"]
 
 
+def altered(*, keeper=(), member=(), **facts):
+    """A group outside the plan, of two pictures that differ."""
+    kept = Member(file("w.jpg", **facts), Action.KEEP, "differs at 61 %, 40 %: 3 % of the frame", would_lose="a <mark>")
+    kept = replace(kept, places=member, keeper_places=keeper)
+    return Group(1, Kind.ALTERED, file("o.jpg"), "nothing is removed", (kept,))
+
+
+def test_groups_outside_the_plan_are_shown_if_their_pictures_differ():
+    apart = [altered(), *(replace(altered(), kind=kind) for kind in Kind if kind != Kind.ALTERED)]
+    read = Page(rendered(plan(group(7)), apart=apart))
+    assert [section["id"] for section in read.all("section")] == ["near", "altered", "overlap", "same-scene"]
+    assert "Group 7" in read.text
+    assert read.text.count("Not in the plan") == 3
+    assert "1 file to remove, 8.1 MB to free" in read.text
+    for words in ("differs at 61 %, 40 %: 3 % of the frame", "would lose: a <mark>"):
+        assert words in read.text
+    limited = Page(rendered(plan(), apart=apart * 2, limit=3)).text
+    assert ("1 group more" in limited, "2 groups more" in limited) == (True, True)
+    assert "No duplicates found" in Page(rendered(plan(), apart=apart)).text
+
+
+def test_what_differs_is_drawn_over_the_picture_in_its_own_proportions():
+    boxes = ((610, 400, 30, 40), (0, 0, 0, 1000), (610, 400, 30, 40))
+    read = Page(rendered(plan(), apart=[altered(keeper=boxes[:1], member=boxes)]))
+    assert [drawn["viewbox"] for drawn in read.all("svg", class_="places")] == ["0 0 6000 4000"] * 2
+    found = [tuple(int(box[side]) for side in ("x", "y", "width", "height")) for _, box in read.elements if _ == "rect"]
+    assert found == [(3660, 1600, 180, 160), (3660, 1600, 180, 160), (0, 0, 1, 4000)]
+    tags = [tag for tag, _ in read.elements]
+    assert tags[tags.index("svg") - 2 :][:3] == ["a", "img", "svg"]
+
+
+def test_where_the_size_of_a_picture_is_unknown_nothing_is_drawn():
+    unknown = altered(member=((610, 400, 30, 40),))
+    member = replace(unknown.members[0], file=replace(unknown.members[0].file, width=None))
+    assert not Page(rendered(plan(), apart=[replace(unknown, members=(member,))])).all("svg")
+
+
 def test_a_limit_says_how_many_more_there_are():
     made = plan(group(1, Kind.EXACT), *(group(number) for number in range(2, 7)))
     text = Page(rendered(made, limit=3)).text

@@ -32,7 +32,7 @@ DONE = {
     "reflink": "made to share their keepers' blocks",
     "delete": "deleted",
 }
-KINDS = ("exact", "same-pixels", "near")
+KINDS = ("exact", "same-pixels", "near", "altered")
 report_option = click.option(
     "--format",
     "form",

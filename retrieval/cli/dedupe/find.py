@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from retrieval.index import Findings, FindOptions, Index
 
 SHOWN_GROUPS = 2_000  # on the page: about 60 MB
-KINDS = ("exact", "same-pixels", "near", "burst", "raw+jpeg")
+KINDS = ("exact", "same-pixels", "near", "altered", "overlap", "same-scene", "burst", "raw+jpeg")
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -60,7 +60,7 @@ class Kinds(click.ParamType[tuple[str, ...]]):
     "--kinds",
     type=Kinds(),
     metavar="KIND,...",
-    help=f"Kinds to find: {', '.join(KINDS)}. The last two are only listed.",
+    help=f"Kinds to find: {', '.join(KINDS)}. The last four are only listed. Default: all, altered listed too.",
 )
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Leave out near pairs with a lower correlation, 0 to 1.")
 @click.option("--same-folder", is_flag=True, help="Only duplicates within one folder.")
@@ -69,14 +69,21 @@ class Kinds(click.ParamType[tuple[str, ...]]):
     nargs=2,
     type=FOLDER,
     metavar="FOLDER FOLDER",
-    help="Only pairs with one file in each, such as a card and the archive.",
+    help="Only pairs with one file in each, such as a card and the archive. Only files of the first are offered.",
 )
+@click.option("--both-ways", is_flag=True, help="With --across: offer files of the second folder, too.")
 @click.option(
     "--keep",
     multiple=True,
     metavar="RULE,...",
     help="Which file stays, by rules in order of weight: raw, format:raw>heic>jpg, resolution, bytes, metadata, "
-    "oldest, newest, path:DIR, shortest-name, shortest-path. Default: raw,resolution,bytes,metadata,oldest.",
+    "oldest, newest, path:DIR, shortest-name, shortest-path. Default: raw,resolution,bytes,metadata,oldest. A file "
+    "that has all that another has, and more, stays whatever the rules say.",
+)
+@click.option(
+    "--keep-lesser",
+    is_flag=True,
+    help="Follow the rules even if they keep a file that lacks something; the plan says what would be lost.",
 )
 @click.option(
     "--reference",
@@ -109,9 +116,11 @@ def command(
 ) -> None:
     """Find duplicates and write a plan; changes no photo.
 
-    Compares the photos of the whole index, or only those in FOLDERS. Embeddings propose pairs, pixels decide; the plan
-    says for each pair how the files match, and for each group why its keeper stays. Bursts and RAW+JPEG pairs are
-    listed, and kept. With --species, --since, --under and the like, only the photos that they choose take part.
+    Compares the photos of the whole index, or only those in FOLDERS. Embeddings propose pairs, pixels decide. A file is
+    offered for removal only if its keeper has everything that it has; the plan says for each pair how the files match,
+    and for each group why its keeper stays. Altered pictures, such as watermarked ones, are offered only with --kinds
+    altered. Overlapping pictures, shots of one scene, bursts and RAW+JPEG pairs are listed, and kept. With --species,
+    --since, --under and the like, only the photos that they choose take part.
 
     Read or edit the plan, then run `retrieval dedupe apply PLAN`.
 
@@ -123,6 +132,8 @@ def command(
     """
     from retrieval.index import Index
 
+    if options["both_ways"] and options["across"] is None:
+        raise click.UsageError("--both-ways needs --across.")
     _check_targets(overwrite, output, html)
     folder = choose_index(index_folder, archives)
     tell_of_labels(folder, options["filter"])
@@ -156,7 +167,9 @@ def _options(
     min_score: float | None,
     same_folder: bool,
     across: tuple[Path, Path] | None,
+    both_ways: bool,
     keep: tuple[str, ...],
+    keep_lesser: bool,
     reference: tuple[Path, ...],
     filter: Filter,
 ) -> "FindOptions":
@@ -171,10 +184,13 @@ def _options(
         within=[folder.resolve() for folder in archives],
         same_folder=same_folder,
         across=(across[0].resolve(), across[1].resolve()) if across else None,
+        both_ways=both_ways,
     )
     wanted = tuple(Kind(kind) for kind in kinds) if kinds else None
     chosen = given(keep=keep or None, min_score=min_score)
-    return FindOptions(kinds=wanted, scope=scope, filter=filter, workers=index.embedder.workers, **chosen)
+    return FindOptions(
+        kinds=wanted, keep_lesser=keep_lesser, scope=scope, filter=filter, workers=index.embedder.workers, **chosen
+    )
 
 
 def _check_targets(overwrite: bool, *files: Path | None) -> None:
@@ -198,7 +214,7 @@ def _deliver(
     if output is not None:
         plan_file.write(plan, output, overwrite=overwrite)
     if html is not None:
-        page.write_page(plan, html, index.thumbnail, limit=SHOWN_GROUPS, overwrite=overwrite)
+        page.write_page(plan, html, index.thumbnail, apart=findings.related, limit=SHOWN_GROUPS, overwrite=overwrite)
         say(f"The page is {html}")
     if output is not None:
         apply = shlex.join(["retrieval", "dedupe", "apply", str(output), "--index", str(folder)])

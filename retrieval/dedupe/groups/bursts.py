@@ -24,6 +24,14 @@ def are_different_shots(first: Copy, second: Copy) -> bool:
     return one != other
 
 
+def are_of_one_burst(first: Copy, second: Copy) -> bool:
+    """Tell whether one camera took two photos at most BURST_GAP_S apart."""
+    if not first.camera or first.camera != second.camera or not first.taken_at or not second.taken_at:
+        return False
+    apart = camera_time(first.taken_at) - camera_time(second.taken_at)
+    return abs(apart.total_seconds()) <= BURST_GAP_S
+
+
 def bursts(copies: Iterable[Copy]) -> Iterator[list[Copy]]:
     """Yield the bursts among photos that are ordered by camera, each photo at most BURST_GAP_S after the one before."""
     for _, group in groupby(copies, key=lambda copy: copy.camera):

@@ -21,7 +21,8 @@ class FindScope:
     reference: Sequence[Path] = ()  # never touched, always kept
     within: Sequence[Path] = ()  # only files in these; if empty, all
     same_folder: bool = False  # only pairs inside one folder
-    across: tuple[Path, Path] | None = None  # only pairs with one file in each
+    across: tuple[Path, Path] | None = None  # only pairs of one file in each; the second is a reference
+    both_ways: bool = False  # the second of `across` is not a reference
 
     def includes(self, path: Path) -> bool:
         """Tell whether a file takes part."""
@@ -34,10 +35,18 @@ class FindScope:
         """Tell whether two files may be in one group."""
         if self.same_folder and first.parent != second.parent:
             return False
-        if self.across is None:
+        return self.across is None or {self._side(first), self._side(second)} == set(self.across)
+
+    def protects(self, path: Path) -> bool:
+        """Tell whether a file is kept whatever the rules say."""
+        if any(folder in path.parents for folder in self.reference):
             return True
-        one, other = self.across
-        return (one in first.parents and other in second.parents) or (other in first.parents and one in second.parents)
+        return self.across is not None and not self.both_ways and self._side(path) == self.across[1]
+
+    def _side(self, path: Path) -> Path | None:
+        """Return in which of the two folders of `across` a file is: the inner one, where one is inside the other."""
+        around = [folder for folder in self.across or () if folder in path.parents]
+        return max(around, key=lambda folder: len(folder.parts), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class GroupFiles:
                 width=copy.width,
                 height=copy.height,
                 taken_at=copy.taken_at.isoformat() if copy.taken_at else None,
-                protected=any(folder in path.parents for folder in self.scope.reference),
+                protected=self.scope.protects(path),
             ),
             has_place=copy.latitude is not None,
             camera=copy.camera,

@@ -27,6 +27,7 @@ RULES = {
 }
 DEFAULT = "raw,resolution,bytes,metadata,oldest"
 
+_SHOWN = 3  # of what others lack
 _ALIASES = {"jpg": "JPEG", "jpe": "JPEG", "heic": "HEIF", "hif": "HEIF", "tif": "TIFF"}
 
 
@@ -121,23 +122,26 @@ def preferred_first(candidates: Iterable[Candidate], rules: Sequence[KeepRule]) 
     return tuple(sorted(candidates, key=key))
 
 
-def why(keeper: Candidate, others: Iterable[Candidate], rules: Sequence[KeepRule]) -> str:
+def why(keeper: Candidate, others: Iterable[Candidate], rules: Sequence[KeepRule], lacking: Iterable[str] = ()) -> str:
     """Say why the keeper comes first: what each rule decided, until no other candidate was left.
 
-    "RAW, then 24.0 megapixels against 12.0 megapixels" means that one of the others is RAW too.
+    "RAW, then 24.0 megapixels against 12.0 megapixels" means that one of the others is RAW too. `lacking` says of each
+    further candidate, about which no rule had to decide, what it lacks that the keeper has.
     """
     others = list(others)
     clauses = []
     if keeper.file.protected:
         clauses = ["in a reference folder"]
         others = [other for other in others if other.file.protected]
+    elif lacks := list(dict.fromkeys(lacking)):
+        clauses = [f"has what others lack: {'; '.join(lacks[:_SHOWN])}{', ...' if len(lacks) > _SHOWN else ''}"]
     for rule in rules:
         best = rule.rank(keeper)
         beaten = [other for other in others if rule.rank(other) != best]
         if beaten:
             clauses.append(rule.explain(keeper, beaten))
             others = [other for other in others if rule.rank(other) == best]
-    if others:
+    if others:  # still equal
         shorter = any(len(other.file.path.name) > len(keeper.file.path.name) for other in others)
         clauses.append(f"equal by all rules: {'the shorter name' if shorter else 'the first by path'}")
     return ", then ".join(clauses)

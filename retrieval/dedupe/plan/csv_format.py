@@ -27,12 +27,14 @@ from retrieval.errors import PlanError, Remedy
 from retrieval.text import is_formula, json_cell
 
 COLUMNS = (
-    *("group", "kind", "role", "action", "path", "reason", "cosine", "score", "width", "height", "bytes", "taken_at"),
-    *("moves_along", "protected", "format", "sha256", "mtime_ns", "compared_with"),
+    *("group", "kind", "role", "action", "path", "reason", "would_lose", "cosine", "score", "width", "height", "bytes"),
+    *("taken_at", "moves_along", "protected", "format", "sha256", "mtime_ns", "compared_with"),
+    *("places", "keeper_places"),
 )
 # Without these a run could remove the wrong file; the others only inform.
 _REQUIRED = ("group", "kind", "role", "action", "path", "bytes", "moves_along", "protected", "sha256", "mtime_ns")
-_TEXTS = ("path", "reason", "taken_at", "format", "sha256", "compared_with")
+_TEXTS = ("path", "reason", "would_lose", "taken_at", "format", "sha256", "compared_with")
+_BOXES = ("places", "keeper_places")
 _HEADING = "retrieval plan "  # then JSON
 _VALUE = re.compile("[0-9.,]+e[0-9]+|true|false", re.IGNORECASE)  # not text to a spreadsheet, though it has letters
 _FLAGS = {"": False, "no": False, "false": False, "0": False, "yes": True, "true": True, "1": True}
@@ -63,6 +65,8 @@ def _cell(name: str, value: Any) -> str:
         return _safe(value)
     if name == "moves_along":
         return json_cell(value)
+    if name in _BOXES:
+        return json.dumps(value, separators=(",", ":"))
     return _safe(f"{value} ns") if name == "mtime_ns" else str(value)
 
 
@@ -156,6 +160,7 @@ def _fields(names: list[str], cells: list[str], where: str) -> Fields:
     given["score"] = _number(row.get("score", ""), 0, 1)
     given["mtime_ns"] = (_text(row["mtime_ns"], where) or "").removesuffix("ns").strip()
     given["moves_along"] = _loaded(row["moves_along"], where) if row["moves_along"].strip() else []
+    given |= {name: _boxes(row.get(name, "")) for name in _BOXES}
     given["protected"] = _FLAGS.get(row["protected"].strip().lower(), row["protected"])
     return given
 
@@ -180,6 +185,14 @@ def _loaded(cell: str, where: str) -> Any:
 def _count(cell: str) -> int | None:
     """Read a number that only informs: a plan in which a spreadsheet has changed it is still valid."""
     return int(cell) if re.fullmatch(r"\s*[0-9]{1,18}\s*", cell) else None
+
+
+def _boxes(cell: str) -> Any:
+    """Read boxes, which only inform as well."""
+    try:
+        return json.loads(cell) if re.fullmatch(r"\s*\[(\[\d{1,4}(,\d{1,4}){3}\],?)+\]\s*", cell) else None
+    except ValueError:
+        return None
 
 
 def _number(cell: str, least: float, most: float) -> float | None:

@@ -1,22 +1,28 @@
 """A plan of removals as plain records: groups of files, each around the file that stays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+
+from retrieval.records import Box
 
 
 class Kind(StrEnum):
     """Why files are in one group."""
 
     EXACT = "exact"  # the same bytes
-    SAME_PIXELS = "same-pixels"  # the same pixels, in another container or with other metadata
-    NEAR = "near"  # the same picture: edited, resized or recompressed
+    SAME_PIXELS = "same-pixels"  # the same picture to the last bit, in another container or with other metadata
+    NEAR = "near"  # one shot, edited, resized or recompressed: the keeper has all that the member has
+    ALTERED = "altered"  # one shot; the member shows something that the keeper lacks, such as a watermark
+    OVERLAP = "overlap"  # parts of one scene or shot, each with something of its own
+    SAME_SCENE = "same-scene"  # two shots of one scene
     BURST = "burst"  # taken by one camera moments apart
     RAW_JPEG = "raw+jpeg"  # one shot in two files
 
 
-REMOVABLE = (Kind.EXACT, Kind.SAME_PIXELS, Kind.NEAR)  # files of the other kinds are never removed
+LOSSLESS = (Kind.EXACT, Kind.SAME_PIXELS, Kind.NEAR)  # the keeper has all that a member has
+REMOVABLE = (*LOSSLESS, Kind.ALTERED)  # files of the other kinds are never removed
 
 
 class Action(StrEnum):
@@ -61,6 +67,10 @@ class Member:
     cosine: float | None = None  # of the embeddings, -1 to 1
     score: float = 1.0  # how certain the match is, 0 to 1; 1 for exact and same-pixels
     along: tuple[Path, ...] = ()  # the rest of its shot, which moves along: its RAW or JPEG twin and sidecars
+    # These inform. Journals hold a digest of the other fields, by which an interrupted run is resumed.
+    would_lose: str = field(default="", repr=False)  # what it has and its keeper lacks: "colour", "2 pages"
+    places: tuple[Box, ...] = field(default=(), repr=False)  # in its own frame, where it and its keeper differ
+    keeper_places: tuple[Box, ...] = field(default=(), repr=False)  # the same in its keeper's frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, PlannedFile
 from retrieval.errors import PlanError, Remedy
+from retrieval.records import Box
 
 Fields = dict[str, Any]
 Choice = TypeVar("Choice", Kind, Action)
@@ -45,6 +46,7 @@ def fields(group: Group) -> Iterator[Fields]:
             "action": member.action.value,
             "path": str(file.path),
             "reason": member.reason,
+            "would_lose": member.would_lose or None,
             "cosine": member.cosine,
             "score": None if role == KEEPER else member.score,
             "width": file.width,
@@ -57,6 +59,8 @@ def fields(group: Group) -> Iterator[Fields]:
             "sha256": file.sha256,
             "mtime_ns": file.mtime_ns,
             "compared_with": None if role == KEEPER else group.keeper.sha256,
+            "places": [list(box) for box in member.places] or None,
+            "keeper_places": [list(box) for box in member.keeper_places] or None,
         }
 
 
@@ -74,6 +78,9 @@ def row(given: Mapping[str, Any], where: str) -> Row:
         cosine=_number(given, "cosine", where),
         score=_unproven_score(kind) if score is None else score,
         along=_along(given, where),
+        would_lose=_text(given, "would_lose", where) or "",
+        places=_boxes(given, "places", where),
+        keeper_places=_boxes(given, "keeper_places", where),
     )
     if member.file.protected and member.action == Action.REMOVE:
         raise PlanError(f"{where}: {member.file.path} is in a reference folder and cannot be removed: keep it")
@@ -136,7 +143,8 @@ def _matched(row: Row, keeper: PlannedFile) -> Member:
     """Drop how a member matched another keeper than the one it has now: it proves nothing about this one."""
     if not row.was_keeper and row.compared_with == keeper.sha256:
         return row.member
-    return replace(row.member, reason="", cosine=None, score=_unproven_score(row.kind))
+    unproven = replace(row.member, reason="", cosine=None, score=_unproven_score(row.kind))
+    return replace(unproven, would_lose="", places=(), keeper_places=())
 
 
 def _unproven_score(kind: Kind) -> float:
@@ -165,6 +173,19 @@ def _along(given: Mapping[str, Any], where: str) -> tuple[Path, ...]:
     if not isinstance(value, list):
         raise PlanError(f"{where}: moves_along is {value!r}, not a list of paths", Remedy.RESTORE_VALUE)
     return tuple(_path(one, "moves_along", where) for one in value)
+
+
+def _boxes(given: Mapping[str, Any], name: str, where: str) -> tuple[Box, ...]:
+    value = given.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(_is_box(box) for box in value):
+        raise PlanError(f"{where}: {name} is {value!r}, not a list of boxes", Remedy.RESTORE_VALUE)
+    return tuple((x, y, width, height) for x, y, width, height in value)
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(type(side) is int for side in value)
 
 
 def _path(value: Any, name: str, where: str) -> Path:

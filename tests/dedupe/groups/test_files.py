@@ -68,12 +68,32 @@ def test_which_files_count(scope, path, counts):
         (FindScope(across=(A, B)), A / "x.jpg", A / "y.jpg", False),
         (FindScope(across=(A, B)), A / "x.jpg", C / "y.jpg", False),
         (FindScope(across=(A, A / "card")), A / "x.jpg", A / "card" / "y.jpg", True),
+        (FindScope(across=(A, A / "card")), A / "card" / "x.jpg", A / "card" / "y.jpg", False),
         (FindScope(across=(A, B), same_folder=True), A / "x.jpg", B / "y.jpg", False),
     ],
 )
 def test_which_pairs_join(scope, first, second, joins):
     assert scope.allows(first, second) is joins
     assert scope.allows(second, first) is joins
+
+
+@pytest.mark.parametrize(
+    ("scope", "path", "protected"),
+    [
+        (FindScope(reference=[A]), A / "deep" / "x.jpg", True),
+        (FindScope(reference=[A]), B / "x.jpg", False),
+        (FindScope(across=(A, B)), A / "x.jpg", False),
+        (FindScope(across=(A, B)), B / "deep" / "x.jpg", True),
+        (FindScope(across=(A, B), both_ways=True), B / "x.jpg", False),
+        (FindScope(across=(A, B), both_ways=True, reference=[A]), A / "x.jpg", True),
+        (FindScope(across=(A / "card", A)), A / "card" / "x.jpg", False),
+        (FindScope(across=(A / "card", A)), A / "x.jpg", True),
+        (FindScope(across=(A, A / "card")), A / "card" / "x.jpg", True),
+        (FindScope(across=(A, A / "card")), A / "x.jpg", False),
+    ],
+)
+def test_which_files_are_kept_whatever_the_rules_say(scope, path, protected):
+    assert scope.protects(path) is protected
 
 
 def test_nodes_are_what_the_catalogue_and_the_folder_know(tmp_path):

@@ -361,13 +361,15 @@ def test_a_raw_never_goes_because_its_jpeg_has_a_copy(index, root, readable):
     assert len({raw, twin, large, root / "card" / "IMG_1.jpg"} - leaving) >= 1
 
 
-def test_a_raw_stays_before_its_export_elsewhere(index, root):
+def test_a_raw_and_its_export_elsewhere_both_stay(index, root):
     picture = textured(6, SIZE)
     camera_raw(picture, root / "IMG_1.dng")
-    jpeg(cropped(0.1)(picture), root / "exports" / "IMG_1.jpg")
-    [group] = find(index, root).plan.groups
-    assert names(group) == ("IMG_1.dng", ["IMG_1.jpg"])
-    assert group.why.startswith("RAW")
+    jpeg(cropped(0.1)(picture), root / "exports" / "cropped.jpg")
+    findings = find(index, root)
+    assert findings.plan.groups == ()
+    [group] = findings.related
+    assert (group.kind, *names(group)) == (Kind.RAW_JPEG, "IMG_1.dng", ["cropped.jpg"])
+    assert group.members[0].reason.startswith("one shot: ")
 
 
 def burst(folder: Path, seconds: tuple[int, ...] = (0, 1, 2), quality: int = 92) -> list[Path]:

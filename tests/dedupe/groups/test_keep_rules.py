@@ -201,6 +201,19 @@ def test_rules_come_in_order_from_one_text_or_several():
     assert keep_rules.parse("") == ()
 
 
+def test_what_others_lack_comes_before_the_rules():
+    group = [candidate("a.jpg", 9), candidate("b.jpg", 8)]
+    assert (
+        keep_rules.why(*group[:1], [], DEFAULT, ["colour", "2 pages", "colour"])
+        == "has what others lack: colour; 2 pages"
+    )
+    both = keep_rules.why(group[0], group[1:], DEFAULT, ["colour"])
+    assert both == "has what others lack: colour, then 9 bytes against 8 bytes"
+    assert keep_rules.why(group[0], [], DEFAULT, "abcde") == "has what others lack: a; b; c, ..."
+    protected = candidate("a.jpg", facts={"protected": True})
+    assert keep_rules.why(protected, group[1:], DEFAULT, ["colour"]) == "in a reference folder"
+
+
 def test_every_rule_is_documented_and_can_be_used(tmp_path):
     values = {"format:A>B": "format:raw>jpg", "path:DIR": f"path:{tmp_path}"}
     group = [candidate("a.jpg"), candidate("b.jpg")]

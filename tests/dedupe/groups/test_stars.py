@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.dedupe.groups.stars import split_at_gaps, stars
+from retrieval.dedupe.groups.stars import containers_first, split_at_gaps, stars
 
 NODES = st.integers(0, 14)
 
@@ -84,6 +84,76 @@ def test_who_is_worse_than_all_it_matches_never_changes_the_others(given_likenes
         without = stars(order[:-1], neighbours([pair for pair in pairs if last not in pair]))
         with_last = [(keeper, [one for one in some if one != last]) for keeper, some in stars(order, neighbours(pairs))]
         assert [star for star in with_last if star[1]] == without
+
+
+@st.composite
+def containments(draw):
+    """Nodes in the order of preference, and which contain which, some of them each other: (order, pairs)."""
+    order = draw(st.permutations(range(draw(st.integers(0, 12)))))
+    pairs = draw(st.sets(st.tuples(NODES, NODES).filter(lambda pair: pair[0] != pair[1]), max_size=30))
+    return order, {pair for pair in pairs if set(pair) <= set(order)}
+
+
+def inside(pairs):
+    return lambda node: [other for one, other in pairs if one == node]
+
+
+def strict(pairs):
+    return {pair for pair in pairs if pair[::-1] not in pairs}
+
+
+def reaches(pairs, one, other):
+    """Tell whether a chain of containments leads from one to the other."""
+    seen, left = set(), [one]
+    while left:
+        fresh = {inner for outer, inner in pairs if outer == left[-1]} - seen
+        left.pop()
+        seen |= fresh
+        left.extend(fresh)
+    return other in seen
+
+
+@given(containments())
+def test_what_contains_more_comes_first_whatever_is_preferred(drawn):
+    order, pairs = drawn
+    found = containers_first(order, inside(strict(pairs)))
+    assert sorted(found) == sorted(order)
+    for outer, inner in strict(pairs):
+        if not reaches(strict(pairs), inner, outer):  # no circle
+            assert found.index(outer) < found.index(inner)
+
+
+@given(containments())
+def test_the_preferred_order_stands_where_nothing_is_contained(drawn):
+    order, pairs = drawn
+    assert containers_first(order, lambda _: []) == list(order)
+    mutual = pairs | {pair[::-1] for pair in pairs}
+    assert containers_first(order, inside(strict(mutual))) == list(order)
+    free = [node for node in order if not any(node in pair for pair in strict(pairs))]
+    found = containers_first(order, inside(strict(pairs)))
+    assert [node for node in found if node in free] == free
+
+
+@given(containments())
+def test_a_member_is_contained_by_its_own_keeper_which_is_never_the_lesser(drawn):
+    order, pairs = drawn
+    found = stars(containers_first(order, inside(strict(pairs))), inside(pairs))
+    for keeper, members in found:
+        for member in members:
+            assert (keeper, member) in pairs
+
+
+@given(containments(), st.randoms(use_true_random=False))
+def test_the_order_of_containments_makes_no_difference(drawn, random):
+    order, pairs = drawn
+    shuffled = sorted(strict(pairs))
+    random.shuffle(shuffled)
+    assert containers_first(order, inside(shuffled)) == containers_first(order, inside(strict(pairs)))
+
+
+def test_preference_decides_in_a_circle():
+    circle = {("a", "b"), ("b", "c"), ("c", "a"), ("a", "x"), ("o", "b")}
+    assert containers_first("xcbao", inside(circle)) == ["o", "c", "a", "x", "b"]
 
 
 def test_chains_are_not_groups():

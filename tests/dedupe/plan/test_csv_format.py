@@ -100,20 +100,32 @@ def test_numbers_for_looking_at_may_be_spoiled(tmp_path):
     names, rows = table(path)
     rows[1] |= {"cosine": "0,91", "score": "81", "width": "60,0", "height": "1E+02", "taken_at": "04.05.2019"}
     rows[2] |= {"cosine": "12. Nov", "score": "", "action": " Remove "}
-    rows[4] |= {"score": "#####"}
+    rows[4] |= {"score": "#####", "places": "[[1,2,3", "keeper_places": "12,5"}
     save(path, names, rows)
     first, second = plan_file.read(path).groups
     one, two = first.members
     assert (one.cosine, one.score, one.file.width, one.file.height) == (0.91, 0, None, None)
     assert (two.cosine, two.score, two.action) == (None, 0, Action.REMOVE)
     assert second.members[0].score == 1
+    assert second.members[0].places == second.members[0].keeper_places == ()
 
 
 def test_columns_for_looking_at_may_be_deleted(tmp_path):
     path = tmp_path / "plan.csv"
     plan_file.write(SAVED, path)
     names, rows = table(path)
-    gone = ("reason", "cosine", "score", "width", "height", "taken_at", "format")
+    gone = (
+        "reason",
+        "would_lose",
+        "places",
+        "keeper_places",
+        "cosine",
+        "score",
+        "width",
+        "height",
+        "taken_at",
+        "format",
+    )
     save(path, [name for name in names if name not in gone], rows, extrasaction="ignore")
     read = plan_file.read(path)
     assert [group.keeper.path for group in read.groups] == [group.keeper.path for group in SAVED.groups]

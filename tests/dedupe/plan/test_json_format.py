@@ -35,6 +35,11 @@ def test_json_has_the_documented_shape(tmp_path):
         lambda group: group["members"][0].update(protected=None),
         lambda group: group["members"][0].update(path="/a\0b"),
         lambda group: group["members"][0].update(bytes=1.5),
+        lambda group: group["members"][0].update(would_lose=["colour"]),
+        lambda group: group["members"][0].update(places="[]"),
+        lambda group: group["members"][0].update(places=[[1, 2, 3]]),
+        lambda group: group["members"][0].update(keeper_places=[[1, 2, 3, 4.5]]),
+        lambda group: group["members"][0].update(keeper_places=[[1, 2, 3, True]]),
         lambda group: group.update(keeper=5) or group["members"].pop(),
     ],
 )

@@ -14,5 +14,5 @@ def test_the_time_of_the_last_change_is_utc_and_exact_to_a_microsecond():
     assert file("a.jpg").changed_at == datetime(2025, 11, 23, 11, 6, 40, 123456, tzinfo=UTC)
 
 
-def test_bursts_and_raw_pairs_are_never_removable():
-    assert set(Kind) - set(REMOVABLE) == {Kind.BURST, Kind.RAW_JPEG}
+def test_two_shots_and_the_two_files_of_a_shot_are_never_removable():
+    assert set(Kind) - set(REMOVABLE) == {Kind.OVERLAP, Kind.SAME_SCENE, Kind.BURST, Kind.RAW_JPEG}

@@ -43,6 +43,18 @@ def test_exchanging_keep_and_remove_changes_the_keeper(path):
         assert (member.action, member.reason, member.cosine, member.score) == (Action.REMOVE, "", None, 0)
 
 
+def test_what_would_be_lost_is_about_the_keeper_that_it_was_said_of(path):
+    def edit(rows):
+        rows[0]["action"], rows[1]["action"] = "remove", "keep"
+
+    made = near()
+    told = {"would_lose": "colour", "places": ((1, 2, 3, 4),), "keeper_places": ((5, 6, 7, 8),)}
+    made = replace(made, members=tuple(replace(member, **told) for member in made.members))
+    assert edited(path, plan(made), lambda rows: None) == plan(made)
+    (group,) = edited(path, plan(made), edit).groups
+    assert [(one.would_lose, one.places, one.keeper_places) for one in group.members] == [("", (), ())] * 2
+
+
 def test_without_its_keeper_the_kept_file_is_keeper(path):
     def edit(rows):
         rows[2]["action"] = "keep"
