@@ -104,9 +104,11 @@ class Index:
     ) -> "Index":
         """Make an empty index for a model: a known name, hf://owner/repository, or a checkpoint file.
 
-        With `precision` "int8" its network is calibrated on the first photos that are added. Raises IndexProblem where
-        there is an index already or none can be made, ModelError for a model that cannot be had, QueryError for numbers
-        in the runtime that make no sense.
+        With `input_size` its network sees photos at that many pixels a side, a multiple of its patch, instead of the
+        size that it was trained at. With `precision` "int8" its network is calibrated on the first photos that are
+        added. Raises IndexProblem where there is an index already or none can be made, ModelError for a model that
+        cannot be had and for a size that its patches do not fill, QueryError for numbers in the runtime that make no
+        sense.
         """
         runtime = runtime.with_options(**options)
         if runtime.precision == INT8:
@@ -137,13 +139,7 @@ class Index:
             model = None
         if model is not None:
             _refuse_other_weights(store, model)
-        precision = runtime.precision
-        if precision not in ("auto", expected.precision):
-            raise ModelMismatchError(
-                f"{store.folder} was made with precision {expected.precision}, not {precision}, and precisions do not "
-                "mix",
-                Remedy.OTHER_INDEX_FOLDER,
-            )
+        _refuse_other_settings(store.folder, expected, runtime)
         return cls(
             store,
             Embedder(model or expected.source, runtime, expected=expected, calibrated_network=store.calibrated_network),
@@ -345,6 +341,22 @@ class Index:
 
     def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         self.close()
+
+
+def _refuse_other_settings(folder: Path, expected: Model, runtime: Runtime) -> None:
+    if runtime.precision not in ("auto", expected.precision):
+        raise ModelMismatchError(
+            f"{folder} was made with precision {expected.precision}, not {runtime.precision}, and precisions do not "
+            "mix",
+            Remedy.OTHER_INDEX_FOLDER,
+        )
+    size = runtime.input_size
+    if size not in (None, expected.height) or size not in (None, expected.width):
+        made = f"{expected.height} x {expected.width} pixels"
+        raise ModelMismatchError(
+            f"{folder} was made with an input of {made}, not {size} x {size}, and input sizes do not mix",
+            Remedy.OTHER_INDEX_FOLDER,
+        )
 
 
 def _refuse_other_weights(store: Store, model: str) -> None:

@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     metavar="[auto|fp32|bf16|fp16]",  # int8 is accepted, to say why it needs an index
     help="Arithmetic of the network.",
 )
+@click.option(
+    "--input-size",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Side of the network's input, a multiple of its patch (mostly 16). Default: the size it was trained at.",
+)
 @network_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if some images could not be read.")
 @verbose_option

@@ -44,6 +44,13 @@ FAILURES_SHOWN = 5
     help="Arithmetic of the network; an index keeps it. int8 is for CPUs, and is calibrated on the first photos.",
 )
 @click.option(
+    "--input-size",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Side of the network's input, a multiple of its patch (mostly 16). Default: the size it was trained at. An "
+    "index keeps it.",
+)
+@click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Skip matching names; with a slash, matching paths. Repeatable."
 )
 @click.option("--retry-failed", is_flag=True, help="Try photos that failed before again.")
@@ -123,7 +130,8 @@ def run(
             memory_bytes=memory_bytes,
             progress=progress,
         )
-        speeds.remember(index.model.sha256, report.embedded, report.elapsed_s)
+        used = index.model
+        speeds.remember(used.sha256, (used.height, used.width), report.embedded, report.elapsed_s)
         return report
 
 

@@ -35,6 +35,7 @@ WORDS = {
     "--model",
     Remedy.REWRITE_HEAD: "delete it and run `retrieval index`, which writes it again",
     Remedy.CHECKPOINT_OR_DOWNLOAD: "give a checkpoint file with --model PATH, or allow the download",
+    Remedy.OTHER_INPUT_SIZE: "choose a multiple of {patch} with --input-size",
     Remedy.OTHER_PRECISION: "choose another --precision",
     Remedy.OTHER_PRECISION_OR_CPU: "choose another --precision, or --device cpu",
     Remedy.OTHER_PRECISION_OR_ENGINE: "choose another --precision or --engine",

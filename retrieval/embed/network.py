@@ -54,8 +54,10 @@ class Network:
 
     def checkpoint(self) -> LazyCheckpoint:
         """Find the weights, for the input size of the index; raises ModelMismatchError for others than expected."""
-        expected = self._expected
-        return LazyCheckpoint(self.weights(), (expected.height, expected.width) if expected else None)
+        expected, chosen = self._expected, self._runtime.input_size
+        if expected:
+            return LazyCheckpoint(self.weights(), (expected.height, expected.width))
+        return LazyCheckpoint(self.weights(), (chosen, chosen) if chosen else None)
 
     def use(self, network: CalibratedNetwork) -> None:
         """Run the network that was calibrated for this index from now on."""

@@ -23,12 +23,13 @@ class AvailableModel:
 
 def available_models() -> Iterator[AvailableModel]:
     """Yield the networks of the hub that have a name, and the compact one where the package has it."""
-    rates = speeds.recall()
     names = {name: alias for alias, name in ALIASES.items()}
     for name, model in HUB_MODELS.items():
         sizes = (model.input_size, model.parameters, model.classes, model.label_kind)
-        yield AvailableModel(names.get(name, name), model.about, *sizes, zoo.located(name), rates.get(model.sha256))
+        rate = speeds.recall(model.sha256, (model.input_size, model.input_size))
+        yield AvailableModel(names.get(name, name), model.about, *sizes, zoo.located(name), rate)
     compact = zoo.packaged_facts()
     if compact:
         sizes = (compact.input_size, compact.parameters, compact.classes, compact.label_kind)
-        yield AvailableModel(COMPACT, compact.about, *sizes, "in this package", rates.get(compact.sha256))
+        rate = speeds.recall(compact.sha256, (compact.input_size, compact.input_size))
+        yield AvailableModel(COMPACT, compact.about, *sizes, "in this package", rate)
