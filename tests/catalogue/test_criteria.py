@@ -3,11 +3,9 @@ import random
 
 import numpy as np
 import pytest
-from catalogues import CAMERAS, FOLDERS, ROOTS, SPECIES, Entry, draw, write
-from sqlalchemy import event
+from catalogues import CAMERAS, FOLDERS, ROOTS, SPECIES, explain, is_in, satisfies
 
 from retrieval.catalogue.criteria import EARTH_RADIUS_KM, Criteria, Folder, boxes
-from retrieval.catalogue.photos import ORDERS, Photos
 from retrieval.filters import Near
 
 CIRCLES = (
@@ -18,51 +16,6 @@ CIRCLES = (
     Near(-90, 0, 45),
     Near(1, 2, 99_999),
 )
-
-
-def satisfies(entry: Entry, criteria: Criteria) -> bool:
-    """The meaning of the criteria, one photo at a time."""
-    date = entry.taken_at and entry.taken_at.replace(tzinfo=None).isoformat(timespec="milliseconds")
-    since, until, low, high = criteria.since, criteria.until, criteria.min_probability, criteria.max_probability
-    return all(
-        (
-            entry.state == "indexed",
-            criteria.species is None or entry.species in criteria.species - {None},
-            entry.species not in criteria.not_species,
-            since is None or (date is not None and date[: len(since)] >= since),
-            until is None or (date is not None and date[: len(until)] <= until),
-            not criteria.near or any(is_in(entry, circle) for circle in criteria.near),
-            not any(is_in(entry, circle) for circle in criteria.not_near),
-            criteria.cameras is None or entry.camera in criteria.cameras,
-            entry.camera not in criteria.not_cameras,
-            not criteria.under or any(lies_in(entry, folder) for folder in criteria.under),
-            not any(lies_in(entry, folder) for folder in criteria.not_under),
-            low is None or (entry.probability is not None and entry.probability >= low),
-            high is None or (entry.probability is not None and entry.probability <= high),
-        )
-    )
-
-
-def is_in(entry: Entry, circle: Near) -> bool:
-    return entry.latitude is not None and distance_km(entry.latitude, entry.longitude, *circle[:2]) <= circle.km
-
-
-def distance_km(*degrees: float) -> float:
-    """By the angle between unit vectors, where the catalogue takes the haversine."""
-    latitude, longitude, other_latitude, other_longitude = map(math.radians, degrees)
-    one, other = unit(latitude, longitude), unit(other_latitude, other_longitude)
-    return float(2 * EARTH_RADIUS_KM * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other)))
-
-
-def unit(latitude: float, longitude: float) -> np.ndarray:
-    flat = math.cos(latitude)
-    return np.array([flat * math.cos(longitude), flat * math.sin(longitude), math.sin(latitude)])
-
-
-def lies_in(entry: Entry, folder: Folder) -> bool:
-    folders = entry.path.split("/")[:-1]
-    wanted = folder.relative.split("/") if folder.relative else []
-    return entry.root == folder.root and folders[: len(wanted)] == wanted
 
 
 def some(chance: random.Random, values: tuple, least: int = 0) -> frozenset:
@@ -97,14 +50,6 @@ def draw_criteria(chance: random.Random) -> Criteria:
     }
     names = chance.sample(sorted(values), chance.choice((1, 1, 1, 2, 2, 3, 4)))
     return Criteria(**{name: values[name]() for name in names})
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    entries = draw(600, seed=7)
-    database = write(tmp_path_factory.mktemp("catalogue") / "catalogue.sqlite", entries)
-    yield entries, Photos(database)
-    database.close()
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -145,54 +90,6 @@ def test_a_box_holds_its_circle():
             assert any(s <= place[0] <= n and w <= place[1] <= e for s, w, n, e in boxes(circle)), (circle, place)
 
 
-def test_no_criteria_choose_every_present_photo(drawn):
-    entries, photos = drawn
-    present = [entry for entry in entries if entry.state == "indexed"]
-    assert photos.count(Criteria()) == len(present)
-    assert photos.rows(Criteria()).tolist() == sorted({entry.row for entry in present})
-    assert photos.count_without("date") == sum(entry.taken_at is None for entry in present)
-    assert photos.count_without("place") == sum(entry.latitude is None for entry in present)
-    assert photos.species() == sorted(name for name in SPECIES if name)
-    assert photos.cameras() == sorted(name for name in CAMERAS if name)
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("order", ORDERS)
-def test_orders(drawn, order, reverse):
-    entries, photos = drawn
-    found = list(photos.matching(Criteria(), order=order, reverse=reverse))
-    assert len(found) == sum(entry.state == "indexed" for entry in entries)
-    keys = {
-        "path": lambda row: (row[0], row[1].encode()),
-        "date": lambda row: row[4] and row[4].isoformat(timespec="milliseconds"),
-        "species": lambda row: row[2],
-        "probability": lambda row: None if row[3] is None else -row[3],
-    }
-    values = [keys[order](row) for row in found]
-    known = [value for value in values if value is not None]
-    assert values == sorted(known, reverse=reverse) + [None] * (len(values) - len(known))
-    assert list(photos.matching(Criteria(), order=order, reverse=reverse, limit=7)) == found[:7]
-
-
-def test_a_life_list_counts_what_is_there(drawn):
-    entries, photos = drawn
-    criteria = Criteria(not_species=frozenset({"Grey heron"}), since="2020-06", under=(Folder("birds"),))
-    chosen = [entry for entry in entries if satisfies(entry, criteria) and entry.species]
-    found = list(photos.by_species(criteria))
-    assert [row[0] for row in found] == sorted({entry.species for entry in chosen})
-    for species, photos, days, first, last, probability, root, path in found:
-        own = [entry for entry in chosen if entry.species == species]
-        assert photos == len(own)
-        assert days == len({entry.taken_at.date() for entry in own})
-        times = sorted(entry.taken_at.isoformat(timespec="milliseconds") for entry in own)
-        assert [first.isoformat(timespec="milliseconds"), last.isoformat(timespec="milliseconds")] == [
-            times[0],
-            times[-1],
-        ]
-        best = next(entry for entry in own if (entry.root, entry.path) == (root, path))
-        assert best.probability == probability == max(entry.probability for entry in own)
-
-
 @pytest.mark.parametrize(
     ("criteria", "index"),
     [
@@ -212,35 +109,3 @@ def test_each_condition_is_answered_by_its_index_alone(drawn, criteria, index):
     assert any(f"USING COVERING INDEX {index} (" in plan for plan in plans)
     assert any("content_dead" in plan for plan in plans)
     assert not [plan for plan in plans if plan.startswith("SCAN content")]
-
-
-def test_folders_and_photos_of_rows_are_found_by_their_indices(drawn):
-    _, photos = drawn
-    plans = explain(photos, lambda: photos.rows(Criteria(under=(Folder("birds", "2020"),))))
-    assert any("(root_id=? AND path>? AND path<?)" in plan for plan in plans)
-    plans = explain(photos, lambda: list(photos.matching(Criteria(species=frozenset({"Black kite"})))))
-    assert any(plan.startswith("SEARCH content") and "(vector_row=?)" in plan for plan in plans)
-    assert any("photo_content" in plan for plan in plans)
-    plans = explain(photos, lambda: list(photos.matching(Criteria(), limit=3)))
-    assert not any("TEMP B-TREE" in plan for plan in plans)  # nothing is sorted: the first comes at once
-
-
-def explain(photos: Photos, call) -> list[str]:
-    """How SQLite goes about each statement of a call."""
-    engine, seen = photos._database._connections.engine, []
-
-    def note(_connection, _cursor, statement, parameters, _context, _many):
-        seen.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        call()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    with engine.connect() as connection:
-        plans = [
-            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-            for statement, parameters in seen
-            if statement.startswith(("SELECT", "WITH"))
-        ]
-    return [line[3] for plan in plans for line in plan]

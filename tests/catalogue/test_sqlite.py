@@ -3,21 +3,10 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from catalogues import draw, write
 from sqlalchemy import select
 
-from retrieval.catalogue.database import Database
 from retrieval.catalogue.sqlite import SQLITE
 from retrieval.catalogue.tables import ContentTable, IgnoredPairTable, PhotoTable, SketchTable
-from retrieval.errors import IndexFormatError, IndexLockedError, IndexProblem, Remedy
-
-
-@pytest.fixture
-def database(tmp_path):
-    """A catalogue of 300 contents."""
-    made = write(tmp_path / "catalogue.sqlite", draw(300, 1))
-    yield made
-    made.close()
 
 
 def test_numbers_are_those_of_the_query(database):
@@ -75,53 +64,6 @@ def test_the_version_changes_with_what_is_committed_and_only_then(database):
 def test_versions_of_two_connections_differ(database):
     with database.transaction() as one, database.transaction() as other:
         assert SQLITE.version(one) != SQLITE.version(other)
-
-
-def test_a_locked_database(database):
-    with sqlite3.connect(database.path, isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(IndexLockedError) as found, database.transaction() as connection:
-            connection.exec_driver_sql("PRAGMA busy_timeout = 1")
-            connection.exec_driver_sql("UPDATE content SET live = 0")
-        other.execute("ROLLBACK")
-    other.close()
-    assert found.value.remedy is Remedy.WAIT
-
-
-def test_a_full_disk(database):
-    with pytest.raises(IndexProblem) as found, database.transaction() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-        connection.exec_driver_sql("UPDATE content SET failure = ?", ("x" * 10_000,))
-    assert found.value.remedy is Remedy.FREE_SPACE
-
-
-def test_a_table_named_locked_or_full_is_no_lock_and_no_full_disk(database):
-    """What happened is told by the code, not by words that may stand in the message."""
-    for name in ("locked", "full", "readonly"):
-        with pytest.raises(IndexFormatError) as found, database.transaction() as connection:
-            connection.exec_driver_sql(f"SELECT * FROM {name}")
-        assert not isinstance(found.value, IndexLockedError)
-        assert found.value.remedy is Remedy.RESTORE_OR_NEW_INDEX
-
-
-def test_writing_where_nothing_can_be_written(database):
-    database.close()
-    fixed = Database(database.path, writable=False)
-    with pytest.raises(IndexProblem) as found, fixed.transaction() as connection:
-        connection.exec_driver_sql("UPDATE content SET live = 0")
-    fixed.close()
-    assert found.value.remedy is Remedy.COPY_TO_WRITABLE
-
-
-@pytest.mark.parametrize("junk", [b"this is no database " * 300, b"SQLite format 3\0" + b"x" * 5000])
-def test_a_file_that_is_not_a_database(tmp_path, junk):
-    (tmp_path / "catalogue.sqlite").write_bytes(junk)
-    database = Database(tmp_path / "catalogue.sqlite")
-    with pytest.raises(IndexFormatError) as found:
-        database.pending_migrations()
-    database.close()
-    assert found.value.remedy is Remedy.RESTORE_OR_NEW_INDEX
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared memory left", "none"])

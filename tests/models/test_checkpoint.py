@@ -1,74 +1,20 @@
 """Checkpoints: what is read, in every spelling and container, and what is refused, with the reason."""
 
-import os
-import pickle
-import re
 import shutil
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
+from checkpoint_files import assert_same, contents, refusal, written
 from tiny import tiny_checkpoint, tiny_network
-from torch import Tensor, nn
+from torch import nn
 
 from retrieval.errors import CheckpointError
 from retrieval.models import checkpoint
-from retrieval.models.checkpoint import Checkpoint
 from retrieval.models.head import Head
 from retrieval.models.transform import InputTransform
-
-Contents = dict[str, Any]
-LEGACY = {
-    ".norm1.": ".ln1.",
-    ".norm2.": ".ln2.",
-    ".attn.qkv.": ".self_attention.in_proj_",
-    ".attn.proj.": ".self_attention.out_proj.",
-}
-
-
-def legacy_spelling(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    def old(name: str) -> str:
-        for modern, legacy in LEGACY.items():
-            name = name.replace(modern, legacy)
-        return name
-
-    return {old(name): tensor for name, tensor in state.items()}
-
-
-def contents(network: Checkpoint | None = None, **changes: Any) -> Contents:
-    """What a `.pt` file of the family holds; `changes` replace parts, None removes them."""
-    network = network or tiny_network()
-    made: Contents = {
-        "state": dict(network.state),
-        "birder_version": "v0.8.4",
-        "task": "image_classification",
-        "signature": {
-            "inputs": [{"data_shape": [0, 3, *network.config.image_size]}],
-            "outputs": [{"data_shape": [0, network.config.classes]}],
-        },
-        "class_to_idx": {label: index for index, label in enumerate(network.labels)},
-        "rgb_stats": {"mean": network.transform.mean, "std": network.transform.std},
-        "config": {"num_heads": network.config.heads},
-    }
-    return {key: value for key, value in (made | changes).items() if value is not None}
-
-
-def written(folder: Path, what: object, name: str = "network.pt") -> Path:
-    torch.save(what, folder / name)
-    return folder / name
-
-
-def assert_same(loaded: Checkpoint, expected: Checkpoint) -> None:
-    assert (loaded.config, loaded.labels, loaded.transform) == (expected.config, expected.labels, expected.transform)
-    assert loaded.state.keys() == expected.state.keys()
-    for name, tensor in expected.state.items():
-        assert loaded.state[name].dtype == torch.float32
-        assert torch.equal(loaded.state[name], tensor), name
 
 
 @pytest.mark.parametrize(
@@ -84,13 +30,6 @@ def test_a_saved_checkpoint_is_read_back(tmp_path: Path, changes: dict[str, Any]
 def test_torch_files_are_read(tmp_path: Path, changes: dict[str, Any]) -> None:
     network = tiny_network(**changes)
     assert_same(checkpoint.load(written(tmp_path, contents(network))), network)
-
-
-def test_the_legacy_spelling_is_read(tmp_path: Path) -> None:
-    network = tiny_network()
-    old = legacy_spelling(network.state)
-    assert "encoder.block.1.self_attention.in_proj_weight" in old
-    assert_same(checkpoint.load(written(tmp_path, contents(state=old))), network)
 
 
 def test_torch_files_from_before_zip_containers_are_read(tmp_path: Path) -> None:
@@ -115,28 +54,6 @@ def test_weights_of_other_precisions_become_float32(tmp_path: Path, dtype: torch
 def test_metadata_of_other_versions_is_no_obstacle(tmp_path: Path) -> None:
     newer = contents(training={"epochs": 3}, calibration=[0.1], birder_version="v9", backbone_config={})
     assert_same(checkpoint.load(written(tmp_path, newer)), tiny_network())
-
-
-@pytest.mark.parametrize("signature", [None, {"inputs": [{"data_shape": [0, 3, 32, 32]}]}])
-def test_what_the_shapes_tell_need_not_be_stated(tmp_path: Path, signature: object) -> None:
-    assert checkpoint.load(written(tmp_path, contents(signature=signature))).config.image_size == (32, 32)
-
-
-@pytest.mark.parametrize(("width", "heads"), [(128, 2), (192, 3), (896, 16)])
-def test_the_width_tells_the_number_of_heads(tmp_path: Path, width: int, heads: int) -> None:
-    network = tiny_network(width=width, heads=heads)
-    assert_same(checkpoint.load(written(tmp_path, contents(network, config=None))), network)
-
-
-def test_a_width_that_does_not_tell_the_number_of_heads_is_refused(tmp_path: Path) -> None:
-    assert "width of 32 does not tell the number of attention heads" in refusal(
-        written(tmp_path, contents(config=None))
-    )
-
-
-def test_options_that_change_nothing_are_no_obstacle(tmp_path: Path) -> None:
-    options = {"num_heads": 2, "drop_path_rate": 0.1, "qk_norm": False, "mlp_dim": 64, "act_layer_type": "gelu"}
-    assert_same(checkpoint.load(written(tmp_path, contents(config=options))), tiny_network())
 
 
 def test_the_network_shares_the_weights_and_needs_no_gradient() -> None:
@@ -164,224 +81,6 @@ def test_an_input_size_that_patches_do_not_fill_is_refused(tmp_path: Path, size:
     path = tiny_checkpoint(tmp_path / "network.safetensors")
     with pytest.raises(CheckpointError, match=r"does not divide into .* patches of 16x16: choose a multiple of 16"):
         checkpoint.load(path).resized(size)
-
-
-def refusal(path: Path) -> str:
-    """Why a file is refused: one line that names the file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(CheckpointError) as caught:
-            checkpoint.load(path)
-    message = str(caught.value)
-    assert message.startswith(str(path))
-    assert "\n" not in message
-    return message
-
-
-# Files that are broken, or something else.
-
-
-@pytest.mark.parametrize("name", ["network.pt", "network.safetensors"])
-@pytest.mark.parametrize("kept", [1, 7, 40, 1000, 0.5, 0.99, -1])
-def test_a_truncated_file_is_refused(tmp_path: Path, name: str, kept: float) -> None:
-    checkpoint.save(tmp_path / "network.safetensors", tiny_network())
-    data = written(tmp_path, contents()).read_bytes() if name.endswith("pt") else (tmp_path / name).read_bytes()
-    size = int(len(data) * kept) if 0 < kept < 1 else int(kept) % len(data)
-    (tmp_path / name).write_bytes(data[:size])
-    assert re.search("truncated|damaged|not a checkpoint", refusal(tmp_path / name))
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "is empty"),
-        (b"hello", "is not a checkpoint"),
-        (bytes(5000), "is not a checkpoint"),
-        (b"\n<!DOCTYPE html><html>Not Found</html>", "is a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:78db\nsize 331000000\n", "Git LFS pointer"),
-        (pickle.dumps([1, 2, 3], protocol=2), "not a checkpoint"),
-        (pickle.dumps(["x" * 500])[:300], "damaged"),
-        (b"\x10" + bytes(7) + b"{ no JSON here }", "truncated or damaged"),
-    ],
-)
-def test_a_file_that_is_something_else_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
-    (tmp_path / "network.pt").write_bytes(data)
-    assert reason in refusal(tmp_path / "network.pt")
-
-
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    assert "does not exist" in refusal(tmp_path / "network.pt")
-    assert "folder" in refusal(tmp_path)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a file it may not read")
-def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
-    path = tiny_checkpoint(tmp_path / "network.safetensors")
-    path.chmod(0)
-    assert "cannot be read" in refusal(path)
-
-
-class Payload:
-    """What an attacker would pickle: unpickling it creates the marker file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Callable[..., None], tuple[object, ...]]:
-        return os.mkdir, (str(self.marker),)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_code_in_a_file_is_never_run(tmp_path: Path, zipped: bool) -> None:
-    marker, path = tmp_path / "code was run", tmp_path / "network.pt"
-    torch.save(contents(training=Payload(marker)), path, _use_new_zipfile_serialization=zipped)
-    message = refusal(path)
-    assert not marker.exists()
-    assert "carries code" in message
-    assert "mkdir" in message
-    assert "not run" in message
-    torch.load(path, weights_only=False)  # the file does what the test says it would
-    assert marker.is_dir()
-
-
-def test_a_whole_pickled_network_is_refused(tmp_path: Path) -> None:
-    assert "carries code (torch.nn.modules.linear.Linear)" in refusal(written(tmp_path, nn.Linear(2, 2)))
-
-
-@pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated, its files are not gone
-def test_a_torchscript_program_is_refused(tmp_path: Path) -> None:
-    torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)), tmp_path / "network.pt")
-    assert "TorchScript" in refusal(tmp_path / "network.pt")
-
-
-@pytest.mark.parametrize("what", [{"a": torch.zeros(2)}, {"state": 3}, {"state": {"a": 1}}, [torch.zeros(2)], None])
-def test_torch_files_of_other_things_are_refused(tmp_path: Path, what: object) -> None:
-    assert "not a checkpoint of the birder family" in refusal(written(tmp_path, what))
-
-
-def test_safetensors_without_metadata_are_refused(tmp_path: Path) -> None:
-    safetensors.torch.save_file(tiny_network().state, tmp_path / "bare.safetensors")
-    assert "does not tell the number of attention heads" in refusal(tmp_path / "bare.safetensors")
-
-
-def test_broken_metadata_is_refused(tmp_path: Path) -> None:
-    safetensors.torch.save_file(tiny_network().state, tmp_path / "a.safetensors", {"class_to_idx": '{"Hoopoe": '})
-    assert "'class_to_idx' is not JSON" in refusal(tmp_path / "a.safetensors")
-
-
-# Networks that are whole, but not of this kind.
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        "encoder.block.0.layer_scale_1.weight",
-        "encoder.block.1.attn.q_norm.weight",
-        "encoder.block.0.mlp.fc1_g.weight",
-        "encoder.pre_block.0.weight",
-        "attn_pool.probe",
-        "embedding_norm.weight",
-        "conv_proj.0.weight",
-        "dist_token",
-        "encoder.rope.frequencies",
-    ],
-)
-def test_layers_that_the_network_lacks_are_named(tmp_path: Path, layer: str) -> None:
-    state = tiny_network().state | {layer: torch.ones(32)}
-    assert f"layers that a plain ViT does not have: {layer}" in refusal(written(tmp_path, contents(state=state)))
-
-
-def test_names_of_layers_cannot_disturb_a_terminal(tmp_path: Path) -> None:
-    state = tiny_network().state | {"\x1b[2J\nlayer": torch.ones(1)}
-    assert r"\x1b[2J\nlayer" in refusal(written(tmp_path, contents(state=state)))
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_bytes_that_changed_are_refused_or_harmless(tmp_path: Path, seed: int) -> None:
-    """Whatever a bad disk makes of a file, the only error is CheckpointError."""
-    random = np.random.default_rng(seed)
-    data = bytearray(written(tmp_path, contents()).read_bytes())
-    for position in random.integers(0, len(data) if seed % 2 else 4000, 10):
-        data[position] = random.integers(256)
-    (tmp_path / "network.pt").write_bytes(data)
-    try:
-        assert checkpoint.load(tmp_path / "network.pt").network().config.width == 32
-    except CheckpointError as error:
-        assert "network.pt" in str(error)
-
-
-def test_many_foreign_layers_are_counted(tmp_path: Path) -> None:
-    state = tiny_network().state | {f"extra.{i}": torch.ones(1) for i in range(9)}
-    assert "extra.0, extra.1, extra.2 and 6 more" in refusal(written(tmp_path, contents(state=state)))
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        "conv_proj.weight",
-        "conv_proj.bias",
-        "pos_embedding",
-        "norm.bias",
-        "encoder.block.1.attn.qkv.bias",
-        "encoder.block.0.mlp.0.weight",
-        "classifier.bias",
-    ],
-)
-def test_missing_layers_are_named(tmp_path: Path, layer: str) -> None:
-    state = {name: tensor for name, tensor in tiny_network().state.items() if name != layer}
-    assert layer in refusal(written(tmp_path, contents(state=state)))
-
-
-def test_a_missing_block_is_refused(tmp_path: Path) -> None:
-    state = {name.replace("block.1.", "block.7."): tensor for name, tensor in tiny_network().state.items()}
-    assert "lacks layers of a plain ViT: encoder.block.1" in refusal(written(tmp_path, contents(state=state)))
-
-
-def test_layers_in_both_spellings_are_refused(tmp_path: Path) -> None:
-    state = tiny_network().state
-    both = contents(state=state | legacy_spelling(state))
-    assert "twice, in the old and the new spelling" in refusal(written(tmp_path, both))
-
-
-@pytest.mark.parametrize(
-    ("layer", "shape"),
-    [
-        ("encoder.block.0.attn.qkv.weight", (64, 32)),
-        ("encoder.block.1.mlp.3.weight", (32, 63)),
-        ("class_token", (1, 1, 31)),
-        ("reg_tokens", (1, 4, 33)),
-        ("norm.weight", (31,)),
-        ("conv_proj.weight", (32, 3, 16, 8)),
-        ("conv_proj.weight", (32, 1, 16, 16)),
-        ("conv_proj.weight", (32, 3, 8, 8)),
-        ("conv_proj.weight", (32, 768)),
-        ("pos_embedding", (1, 10, 32)),
-        ("pos_embedding", (1, 4, 32)),
-        ("pos_embedding", (9, 32)),
-        ("classifier.weight", (4, 32)),
-        ("classifier.weight", (0, 32)),
-    ],
-)
-def test_shapes_that_do_not_fit_together_are_refused(tmp_path: Path, layer: str, shape: tuple[int, ...]) -> None:
-    state = tiny_network().state | {layer: torch.ones(shape)}
-    message = refusal(written(tmp_path, contents(state=state)))
-    assert re.search("shape|patch|classes", message), message
-
-
-@pytest.mark.parametrize("signature", [{}, {"inputs": []}, {"inputs": [{"data_shape": [0, 4, 32, 32]}]}, "32x32", 7])
-def test_an_input_size_that_cannot_be_read_is_refused(tmp_path: Path, signature: object) -> None:
-    assert "does not state an RGB input size" in refusal(written(tmp_path, contents(signature=signature)))
-
-
-@pytest.mark.parametrize(("height", "width"), [(32, 48), (40, 32), (0, 0)])
-def test_a_position_table_of_another_input_size_is_refused(tmp_path: Path, height: int, width: int) -> None:
-    signature = {"inputs": [{"data_shape": [0, 3, height, width]}]}
-    assert re.search("position table|does not divide", refusal(written(tmp_path, contents(signature=signature))))
-
-
-def test_an_input_of_unknown_proportions_is_refused(tmp_path: Path) -> None:
-    wide = contents(tiny_network(image_size=(32, 48)), signature=None)
-    assert "6 patches are not a square" in refusal(written(tmp_path, wide))
 
 
 @pytest.mark.parametrize(
@@ -436,33 +135,6 @@ def test_weights_whose_sum_alone_overflows_are_read(tmp_path: Path) -> None:
 def test_quantised_weights_are_refused(tmp_path: Path) -> None:
     state = tiny_network().state | {"norm.weight": torch.ones(32, dtype=torch.int8)}
     assert "quantised" in refusal(written(tmp_path, contents(state=state)))
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        {"act_layer_type": "quick_gelu"},
-        {"norm_layer_eps": 1e-5},
-        {"num_layers": 3},
-        {"class_token": False},
-        {"pos_embed_special_tokens": False},
-        {"rope_theta": 100.0},
-    ],
-    ids=str,
-)
-def test_options_of_another_network_are_refused(tmp_path: Path, option: dict[str, object]) -> None:
-    message = refusal(written(tmp_path, contents(config={"num_heads": 2} | option)))
-    assert f"its option {next(iter(option))} = " in message
-
-
-@pytest.mark.parametrize("heads", [3, 0, "2", None])
-def test_heads_that_do_not_divide_the_width_are_refused(tmp_path: Path, heads: object) -> None:
-    assert "attention heads" in refusal(written(tmp_path, contents(config={"num_heads": heads})))
-
-
-@pytest.mark.parametrize("network", ["rope_vit_reg4_b14_capi", "naflex_vit_b16", "simple_vit_s16", "vit_windowed_b16"])
-def test_networks_that_only_their_name_tells_apart_are_refused(tmp_path: Path, network: str) -> None:
-    assert "another kind of network" in refusal(written(tmp_path, contents(), f"{network}.pt"))
 
 
 # The real thing.
