@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from retrieval.catalogue.copies import Copy
+from retrieval.decode.file_numbers import file_number
 from retrieval.dedupe.groups.bursts import are_different_shots, camera_time
 
 # What copying adds to a name: "IMG_1 (2)", "IMG_1 copy 3", "IMG_1 - Copy (2)".
@@ -15,8 +16,12 @@ Shot = tuple[str, str, str]  # the camera, the second that its clock showed, and
 
 
 def shot_name(relative: str) -> str:
-    """Return a file's name without folder, suffix and what copying added, in one case."""
-    stem = os.path.splitext(relative.rpartition("/")[2])[0].casefold()  # noqa: PTH122 - of each timed photo
+    """Return what names a shot: the number that a camera gave it, else the name without what copying added."""
+    name = relative.rpartition("/")[2]
+    number = file_number(name)
+    if number and not number.by_clock:
+        return f"{number.family}{number.number}"
+    stem = os.path.splitext(name)[0].casefold()  # noqa: PTH122 - of each timed photo
     return _COPIED.sub("", stem) or stem
 
 

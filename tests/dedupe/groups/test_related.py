@@ -7,7 +7,7 @@ from retrieval.dedupe.plan.records import Action, Kind
 
 NOON = "2024-05-01T12:00:00.000"
 LATER = "2024-05-01T12:00:01.000"
-RAW, JPG = "RAW/IMG_1.dng", "JPG/IMG_1.JPG"
+RAW, JPG = "RAW/IMG_0001.dng", "JPG/IMG_0001.JPG"
 
 
 def taken(photos: MatchedPhotos, when: str, *names: str, camera: str = "Maker One") -> None:
@@ -45,11 +45,11 @@ def test_twins_are_known_by_camera_time_and_name_alone(twins):
 
 
 def test_both_files_of_a_shot_are_one_frame_of_a_burst(twins):
-    twins.add("RAW/IMG_2.dng", "JPG/IMG_2.jpg")
-    taken(twins, LATER, "RAW/IMG_2.dng", "JPG/IMG_2.jpg")
-    twins.say("RAW/IMG_2.dng", format="RAW")
+    twins.add("RAW/IMG_0002.dng", "JPG/IMG_0002.jpg")
+    taken(twins, LATER, "RAW/IMG_0002.dng", "JPG/IMG_0002.jpg")
+    twins.say("RAW/IMG_0002.dng", format="RAW")
     [burst] = twins.find(kinds=[Kind.BURST]).plan.groups
-    assert twins.stars((burst,)) == [("burst", RAW, ["RAW/IMG_2.dng"])]
+    assert twins.stars((burst,)) == [("burst", RAW, ["RAW/IMG_0002.dng"])]
 
 
 def test_which_files_are_twins(photos):
@@ -57,16 +57,16 @@ def test_which_files_are_twins(photos):
     taken(photos, NOON, RAW)
     photos.say(RAW, format="RAW")
     for name, when, camera, known in [
-        ("other disk/img_1.jpg", NOON, "Maker One", True),
-        ("JPG/IMG_1 (2).jpg", NOON, "Maker One", True),
-        ("JPG/IMG_1 copy.jpg", NOON, "Maker One", True),
-        ("JPG/IMG_1 - Copy (3).jpg", NOON, "Maker One", True),
-        ("JPG/IMG_1.jpg", "2024-05-01T12:00:00.000+02:00", "Maker One", True),  # the RAW has lost its offset
-        ("JPG/IMG_2.jpg", NOON, "Maker One", False),
-        ("JPG/IMG_1.jpg", LATER, "Maker One", False),
-        ("JPG/IMG_1.jpg", NOON, "Maker Two", False),
-        ("JPG/IMG_1.jpg", None, "Maker One", False),
-        ("JPG/IMG_1.jpg", NOON, None, False),
+        ("other disk/img_0001.jpg", NOON, "Maker One", True),
+        ("JPG/IMG_0001 (2).jpg", NOON, "Maker One", True),
+        ("JPG/IMG_0001 copy.jpg", NOON, "Maker One", True),
+        ("JPG/IMG_0001 - Copy (3).jpg", NOON, "Maker One", True),
+        ("JPG/IMG_0001.jpg", "2024-05-01T12:00:00.000+02:00", "Maker One", True),  # the RAW has lost its offset
+        ("JPG/IMG_1234.jpg", NOON, "Maker One", False),
+        ("JPG/IMG_0001.jpg", LATER, "Maker One", False),
+        ("JPG/IMG_0001.jpg", NOON, "Maker Two", False),
+        ("JPG/IMG_0001.jpg", None, "Maker One", False),
+        ("JPG/IMG_0001.jpg", NOON, None, False),
     ]:
         photos.add(name)
         photos.say(name, taken_at=when, camera=camera)
@@ -84,11 +84,11 @@ def test_two_fractions_of_a_second_are_two_shots(photos):
 
 
 def test_a_jpeg_may_go_for_its_copy_without_its_raw(twins):
-    twins.add("export/IMG_1.jpg")
-    twins.match(JPG, "export/IMG_1.jpg")
-    twins.match(RAW, "export/IMG_1.jpg")
+    twins.add("export/IMG_0001.jpg")
+    twins.match(JPG, "export/IMG_0001.jpg")
+    twins.match(RAW, "export/IMG_0001.jpg")
     twins.match(RAW, JPG)
-    assert twins.removed() == {"export/IMG_1.jpg"}
+    assert twins.removed() == {"export/IMG_0001.jpg"}
 
 
 def test_parts_and_shots_of_a_scene_are_listed_with_what_differs(photos):
