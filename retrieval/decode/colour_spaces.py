@@ -3,6 +3,7 @@
 Profiles are told apart by what LittleCMS makes of them, not by their names, which say anything.
 """
 
+import hashlib
 import io
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,7 @@ class ColourSpace:
 
     name: str  # for a person; "sRGB" also where nothing is said
     is_wide: bool = False  # holds colours that sRGB lacks
+    digest: str = ""  # of its profile, by which two spaces of one name are told apart
 
 
 SRGB = ColourSpace("sRGB")
@@ -36,19 +38,27 @@ CMYK = ColourSpace("CMYK")
 @lru_cache(maxsize=32)  # archives hold few, some of megabytes
 def of_profile(profile: bytes) -> ColourSpace:
     """The colour space of an ICC profile; sRGB where it cannot be read, as all programs show such pictures."""
+    digest = hashlib.sha256(profile).hexdigest()
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         kind = opened.profile.xcolor_space.strip()
         name = " ".join((opened.profile.profile_description or "").split()) or "a profile without a name"
         if kind == "GRAY":
-            return SRGB if _differ(_greys(), _converted(opened, _greys(), "L")) <= _SAME_LEVELS else ColourSpace(name)
+            same = _differ(_greys(), _converted(opened, _greys(), "L")) <= _SAME_LEVELS
+            return SRGB if same else ColourSpace(name, digest=digest)
         if kind != "RGB":
-            return CMYK if kind == "CMYK" else ColourSpace(name)
+            return ColourSpace("CMYK" if kind == "CMYK" else name, digest=digest)
         if _differ(_cube(), _converted(opened, _cube(), "RGB")) <= _SAME_LEVELS:
             return SRGB
-        return ColourSpace(name, _is_wide(opened, name))
+        return ColourSpace(name, _is_wide(opened, name), digest)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return SRGB
+
+
+def of_inks(profile: bytes) -> ColourSpace:
+    """The space of a CMYK picture, which may come with a profile."""
+    found = of_profile(profile) if profile else CMYK
+    return found if found.name == CMYK.name else CMYK
 
 
 def of_code_points(primaries: int, transfer: int) -> ColourSpace:

@@ -19,7 +19,7 @@ from retrieval.decode.signatures import is_raw
 from retrieval.errors import PhotoError
 from retrieval.records import Facts
 
-__all__ = ["MAX_PIXELS", "Decoded", "decode", "resize", "upright_rgb"]
+__all__ = ["MAX_PIXELS", "Decoded", "decode", "resize", "turn", "upright_rgb"]
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,7 +71,7 @@ def decode(
             return _decode_raw(data, limits)
         stored = picture.read(data, suffix, limits)
         facts = Facts(stored.format, *turned(stored.full_size, stored.orientation), **asdict(stored.tags))
-        return Decoded(_turn(stored.image, stored.orientation), _box(stored), facts)
+        return Decoded(turn(stored.image, stored.orientation), _box(stored), facts)
 
 
 def resize(image: Image.Image, width: int, height: int, box: Box | None = None) -> NDArray[np.uint8]:
@@ -88,10 +88,11 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     hush_pillow()
     with picture.photo_errors():
         image.load()
-        return _turn(to_rgb(image), exif.orientation(exif.read_exif(image)))
+        return turn(to_rgb(image), exif.orientation(exif.read_exif(image)))
 
 
-def _turn(image: Image.Image, orientation: int | None) -> Image.Image:
+def turn(image: Image.Image, orientation: int | None) -> Image.Image:
+    """A picture as stored, turned upright; `orientation` counts as EXIF does."""
     if orientation not in _TURNS:
         return image
     upright = image.transpose(_TURNS[orientation])
@@ -117,7 +118,7 @@ def _decode_raw(data: bytes, limits: Limits) -> Decoded:
         if preview is not None:
             tags = exif.complete(tags, preview.tags)
         if preview is not None and _suffices(preview, photo, limits.at_least):
-            image, box = _turn(preview.image, preview.orientation), _box(preview)
+            image, box = turn(preview.image, preview.orientation), _box(preview)
         else:
             image = _develop(photo, limits, preview)
             box = (0, 0, *image.size)
@@ -169,4 +170,4 @@ def _develop(photo: RawPhoto, limits: Limits, preview: Stored | None) -> Image.I
     except PhotoError:
         if preview is None:
             raise
-        return _turn(preview.image, preview.orientation)
+        return turn(preview.image, preview.orientation)

@@ -70,7 +70,7 @@ def read(data: bytes, suffix: str, limits: Limits) -> Stored:
     extent = _draft(image, limits.at_least)
     drafted = image.size != full_size
     width, height = image.size if drafted and _single_scan(image) else full_size
-    _check(image, width, height, limits.max_pixels)
+    check(image, width, height, limits.max_pixels)
     with decoding.take(width * height):
         loaded = _load(image, data, limits)
         # Only now: PNG may keep its EXIF behind the pixels, and Pillow turns TIFF while loading it.
@@ -109,7 +109,7 @@ def photo_errors(data: bytes = b"") -> Iterator[None]:
 
 
 def open_picture(data: bytes, suffix: str) -> ImageFile.ImageFile:
-    """Read a picture's header with the first reader that accepts it.
+    """Read a picture's header with the first reader that accepts it; raise what the readers do, and PhotoError.
 
     `Image.open` has a limit of its own: it refuses a JPEG of 200 megapixels before `draft` can reduce it.
     """
@@ -168,7 +168,8 @@ def _single_scan(image: ImageFile.ImageFile) -> bool:
     return found == start_of_scan
 
 
-def _check(image: ImageFile.ImageFile, width: int, height: int, max_pixels: int) -> None:
+def check(image: ImageFile.ImageFile, width: int, height: int, max_pixels: int) -> None:
+    """Raise PhotoError where decoding so many pixels of an opened picture would go over the limits."""
     check_pixels(width, height, max_pixels)
     pixels = width * height
     if pixels > _MAX_PIXELS_IN_PYTHON and image.tile and image.tile[0][0] in Image.DECODERS:

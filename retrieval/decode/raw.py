@@ -42,6 +42,15 @@ class RawPhoto:
             return thumbnail.data
         return _eight_bit_rgb(thumbnail.data)
 
+    def sensor_values(self) -> NDArray[np.generic]:
+        """What the sensor saw: (height, width) or, of sensors that measure every colour, (height, width, channels).
+
+        The array lends LibRaw's memory: it is gone once the file is closed. Raises PhotoError.
+        """
+        with _translated(), hushed_libraw():
+            values: NDArray[np.generic] = self._opened.raw_image
+        return values
+
     def develop(self) -> NDArray[np.uint8]:
         """Half-size upright sRGB pixels, (height, width, 3), in the camera's white balance; raise PhotoError.
 

@@ -18,12 +18,18 @@ def test_a_profile_of_srgb_is_srgb_whatever_its_bytes_and_name() -> None:
 
 @pytest.mark.parametrize("primaries", [DISPLAY_P3, ADOBE_RGB])
 def test_wide_spaces(primaries: tuple[tuple[float, float, float], ...]) -> None:
-    assert of_profile(profile(primaries, "A wide one")) == ColourSpace("A wide one", is_wide=True)
+    found = of_profile(profile(primaries, "A wide one"))
+    assert (found.name, found.is_wide) == ("A wide one", True)
 
 
 def test_other_tones_are_another_space_but_no_wider() -> None:
     srgb = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
-    assert of_profile(profile(srgb, "Linear", gamma=1.0)) == ColourSpace("Linear", is_wide=False)
+    found = of_profile(profile(srgb, "Linear", gamma=1.0))
+    assert (found.name, found.is_wide) == ("Linear", False)
+
+
+def test_two_spaces_of_one_name() -> None:
+    assert of_profile(profile(DISPLAY_P3, "Mine")) != of_profile(profile(ADOBE_RGB, "Mine"))
 
 
 @given(st.binary(max_size=300))

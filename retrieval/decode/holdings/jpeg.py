@@ -2,7 +2,7 @@
 
 import re
 
-from retrieval.decode.colour_spaces import ADOBE_RGB, CMYK, SRGB, ColourSpace, of_profile
+from retrieval.decode.colour_spaces import ADOBE_RGB, SRGB, ColourSpace, of_inks, of_profile
 from retrieval.decode.containers import read_metadata
 from retrieval.decode.holdings.jpeg_structure import JpegStructure, Listed, read_jpeg
 from retrieval.decode.holdings.record import (
@@ -64,7 +64,7 @@ def _damage(found: JpegStructure) -> str | None:
 
 def _colours(data: bytes, found: JpegStructure) -> ColourSpace:
     if found.components == 4:
-        return CMYK
+        return of_inks(found.profile)
     if found.profile:
         return of_profile(found.profile)
     exif = read_metadata(data).exif

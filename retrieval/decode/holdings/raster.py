@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from retrieval.decode.colour_spaces import CMYK, SRGB, ColourSpace, of_code_points, of_profile
+from retrieval.decode.colour_spaces import SRGB, ColourSpace, of_code_points, of_inks, of_profile
 from retrieval.decode.containers import photoshop_resources, png_chunks, riff_chunks
 from retrieval.decode.holdings.record import CUT_OFF, LAYERS, Holdings
 from retrieval.decode.signatures import boxes
@@ -164,7 +164,7 @@ def photoshop_holdings(data: bytes) -> Holdings:
         bits=bits,
         may_be_transparent=channels > own,
         is_grey=mode in (0, 1),
-        colours=CMYK if mode == 4 else of_profile(data[start:stop]) if stop else SRGB,
+        colours=of_inks(data[start:stop]) if mode == 4 else of_profile(data[start:stop]) if stop else SRGB,
         is_lossless=True,
         extras=frozenset({LAYERS} if layers else ()),
         damage=CUT_OFF if 38 + palette + resources + masks > len(data) else None,

@@ -1,6 +1,6 @@
 """What TIFF files and the camera RAW files that are built like them hold."""
 
-from retrieval.decode.colour_spaces import CMYK, SRGB, ColourSpace, of_profile
+from retrieval.decode.colour_spaces import SRGB, ColourSpace, of_inks, of_profile
 from retrieval.decode.holdings.record import CUT_OFF, EMBEDDED_RAW, LAYERS, Holdings
 from retrieval.decode.tiff_directory import Directory, directories, open_tiff, read_directory
 
@@ -72,9 +72,9 @@ def _bits(page: Directory) -> int:
 
 
 def _colours(page: Directory) -> ColourSpace:
-    if page.integer(_PHOTOMETRIC) == _SEPARATED:
-        return CMYK
     profile = page.raw(_PROFILE)
+    if page.integer(_PHOTOMETRIC) == _SEPARATED:
+        return of_inks(profile)
     return of_profile(profile) if profile else SRGB
 
 
