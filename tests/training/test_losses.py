@@ -36,29 +36,6 @@ def stranger():
     return random_student(student_config(TEACHER.config, registers=4, image_size=64), seed=0)
 
 
-def test_a_trace_ends_in_what_the_network_answers(images, seen):
-    features, logits = NETWORK(images)
-    torch.testing.assert_close(seen.features, features)
-    torch.testing.assert_close(seen.logits, logits)
-    assert len(seen.steps) == 1 + TEACHER.config.blocks
-    assert seen.tokens.shape == (4, 1 + 16, 32)
-
-
-def test_a_trace_leaves_registers_out(images):
-    network = tiny_network(registers=4, image_size=(64, 64)).network()
-    found = trace(network, images)
-    assert all(step.shape == (4, 17, 32) for step in found.steps)
-    torch.testing.assert_close(found.features, network(images)[0])
-
-
-def test_some_patches_are_seen_as_if_they_were_all(images):
-    kept = torch.tensor([5, 0, 9])
-    found, everything = trace(NETWORK, images, kept), trace(NETWORK, images)
-    torch.testing.assert_close(found.steps[0], everything.steps[0][:, [0, 6, 1, 10]])
-    assert found.tokens.shape == (4, 1 + 3, 32)
-    assert not torch.allclose(found.features, everything.features)
-
-
 def test_resampling_keeps_the_class_token_and_even_patches(seen):
     even = dataclasses.replace(seen, tokens=torch.cat([seen.tokens[:, :1], torch.full((4, 16, 32), 2.0)], dim=1))
     smaller = resampled(even, (4, 4), (2, 2))
