@@ -59,11 +59,12 @@ class Walk:
         folders = [(start, self._device(self.start.parent) if start else None)]
         while folders:
             folder, around = folders.pop()
-            device = self._device(self.root / folder)
-            if None not in (device, around) and device != around:
+            path = self.root / folder
+            device = self._device(path)
+            if device != around and device is not None and around is not None:
                 self.mounts.append(folder)
             subfolders: list[str] = []
-            for entry in self._list(folder):
+            for entry in self._list(path):
                 yield from self._visit(entry, f"{folder}/{entry.name}" if folder else entry.name, subfolders)
             folders.extend((subfolder, device) for subfolder in reversed(subfolders))
 
@@ -73,8 +74,7 @@ class Walk:
         except OSError:  # listing it tells what is wrong
             return None
 
-    def _list(self, folder: str) -> list[os.DirEntry[str]]:
-        path = self.root / folder
+    def _list(self, path: Path) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(path) as listing:
                 return sorted(listing, key=lambda entry: os.fsencode(entry.name))
