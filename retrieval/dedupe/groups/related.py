@@ -17,6 +17,7 @@ from retrieval.dedupe.groups.twins import Shot, shot_of, twins_elsewhere
 from retrieval.dedupe.plan.records import Action, Group, Kind, Member
 
 WHY = "nothing is removed"
+_AT_ONCE = 500  # paths that one question to the catalogue names
 
 
 @dataclass(slots=True)
@@ -71,16 +72,31 @@ class RelatedGroups:
 
     def _twins(self, raws: list[Copy]) -> Iterator[tuple[GroupFile, GroupFile, str]]:
         """Yield the pictures beside a RAW, and then those elsewhere that the same camera wrote."""
-        for raw in self.files.from_copies(raws):
-            twins = [path for path in self.files.rest_of_shot(raw.path) if path.suffix.lower() in PHOTO_SUFFIXES]
-            beside = self.catalogue.copies.at(raw.copy.root, [_relative_to_root(raw, twin) for twin in twins])
-            for picture in self.files.from_copies(beside):
-                if picture.copy.format != "RAW":
-                    yield raw, picture, "one shot: same name, beside the RAW"
+        beside = {
+            raw: [path for path in self.files.rest_of_shot(raw.path) if path.suffix.lower() in PHOTO_SUFFIXES]
+            for raw in self.files.from_copies(raws)
+        }
+        pictures = self._pictures(_relative_to_root(raw, twin) for raw, twins in beside.items() for twin in twins)
+        for raw, twins in beside.items():
+            for picture in filter(None, map(pictures.get, twins)):
+                yield raw, picture, "one shot: same name, beside the RAW"
         for one, other in twins_elsewhere(raws, self.catalogue.copies.timed()):
             for raw in self.files.from_copies([one]):
                 for picture in self.files.from_copies([other]):
                     yield raw, picture, "one shot: same camera, time and name"
+
+    def _pictures(self, places: Iterable[tuple[str, str]]) -> dict[Path, GroupFile]:
+        """Return the files that are no RAW at some places, each a root and a path in it."""
+        by_root: dict[str, list[str]] = defaultdict(list)
+        for root, relative in places:
+            by_root[root].append(relative)
+        found: dict[Path, GroupFile] = {}
+        for root, relatives in by_root.items():
+            for start in range(0, len(relatives), _AT_ONCE):
+                copies = self.catalogue.copies.at(root, relatives[start : start + _AT_ONCE])
+                pictures = self.files.from_copies(copy for copy in copies if copy.format != "RAW")
+                found.update((picture.path, picture) for picture in pictures)
+        return found
 
     def _matched_twins(self, matches: Iterable[Match]) -> Iterator[tuple[GroupFile, GroupFile, str]]:
         matched = MatchedFiles(self.files, self.catalogue.copies, matches, self.removed)
@@ -113,6 +129,6 @@ def _time_between(first: Copy, second: Copy) -> str:
     return f"{abs(seconds):.3g} s {'later' if seconds >= 0 else 'earlier'}"
 
 
-def _relative_to_root(file: GroupFile, twin: Path) -> str:
+def _relative_to_root(file: GroupFile, twin: Path) -> tuple[str, str]:
     folder, slash, _ = file.copy.relative.rpartition("/")
-    return f"{folder}{slash}{twin.name}"
+    return file.copy.root, f"{folder}{slash}{twin.name}"
