@@ -10,7 +10,6 @@ from PIL import ExifTags, Image
 from tiny import tiny_checkpoint
 
 from retrieval.cli import main
-from retrieval.cli.filters import Circle, Moment, Name
 
 
 @pytest.fixture
@@ -180,10 +179,3 @@ def test_general_labels_are_told_of(tmp_path, monkeypatch):
     assert table.stdout.startswith("general label")
     assert table.stderr == ""
     assert call("list", "--format", "tsv").stdout.splitlines()[1].endswith("\tgeneral")
-
-
-def test_types_take_their_own_values_back():
-    """Defaults and prompts hand values that were converted before."""
-    assert Circle().convert(Circle().convert("1,2,3", None, None), None, None) == (1, 2, 3)
-    assert Moment().convert(Moment().convert("2021-5", None, None), None, None) == "2021-05"
-    assert Name().split_envvar_value("Black kite,Reed warbler") == ["Black kite", "Reed warbler"]

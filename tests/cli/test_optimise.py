@@ -7,7 +7,6 @@ from photos import archive
 
 from retrieval import Index
 from retrieval.cli import main
-from retrieval.cli.options import Size
 from retrieval.lock import writing
 
 
@@ -27,29 +26,6 @@ def call(*words: object) -> Result:
 def search() -> dict[str, object]:
     found: dict[str, object] = json.loads(call("status", "--format", "json").stdout)["search"]
     return found
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("512MB", 512_000_000),
-        ("2GB", 2 * 10**9),
-        ("2g", 2 * 10**9),
-        ("1.5GiB", 3 * 2**29),
-        (" 64 kib ", 65_536),
-        ("1000", 1_000),
-        (".5M", 500_000),
-        ("1TB", 10**12),
-    ],
-)
-def test_sizes(text, size):
-    assert Size().convert(text, None, None) == size
-
-
-@pytest.mark.parametrize("text", ["", "lots", "2XB", "-1GB", "0", "1e9", "GB", "2 G B"])
-def test_what_is_no_size(place, text):
-    done = call("optimise", f"--memory={text}")
-    assert (done.exit_code, "512MB" in done.stderr) == (2, True)
 
 
 def test_targets_are_shown_and_kept(place, model):

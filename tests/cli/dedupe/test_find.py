@@ -2,13 +2,12 @@ import csv
 import io
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from removals import tree
-from textures import EDITS, saved, textured
+from textures import saved, textured
 
 from retrieval.cli import main
 from retrieval.dedupe.plan import plan_file
@@ -23,42 +22,6 @@ def call(*words: object) -> Result:
 
 def find(*words: object) -> Result:
     return call("dedupe", "find", *words)
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """An empty working folder."""
-    for name in os.environ:
-        if name.startswith("RETRIEVAL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory, model):
-    """./archive with a copy, an edit and one more photo, indexed under ./indexes."""
-    folder = tmp_path_factory.mktemp("library")
-    archive = folder / "archive"
-    picture = textured(1, SIZE)
-    one = saved(picture, archive / "one.jpg", quality=95)
-    (archive / "b").mkdir()
-    shutil.copy(one, archive / "b" / "copy\nof one.jpg")
-    saved(EDITS["mirrored"](picture), archive / "b" / "edit.jpg", quality=90)
-    saved(textured(2, SIZE), archive / "two.jpg")
-    assert call("index", archive, "--index", folder / "indexes" / "archive", "--model", model).exit_code == 0
-    return folder
-
-
-@pytest.fixture
-def library(place, made):
-    """The working folder, with a copy of that."""
-    shutil.copytree(made, place, dirs_exist_ok=True)
-    manifest = place / "indexes" / "archive" / "index.json"
-    document = json.loads(manifest.read_bytes())
-    document["roots"]["archive"] = str(place / "archive")
-    manifest.write_text(json.dumps(document))
-    return place
 
 
 def test_a_plan_and_a_page_are_written_and_no_photo_is_changed(library):
@@ -298,55 +261,3 @@ def test_stopping_says_how_to_go_on(library, monkeypatch):
     assert (stopped.exit_code, stopped.stdout) == (130, "")
     assert "Run the same command again" in stopped.stderr
     assert not Path("plan.csv").exists()
-
-
-def ignore(*words: object) -> Result:
-    return call("dedupe", "ignore", *words)
-
-
-def test_ignoring(library):
-    done = ignore("archive/one.jpg", "archive/b/edit.jpg")
-    assert (done.exit_code, done.stdout) == (0, "")
-    assert "1 pair will not be found as duplicates" in done.stderr
-    assert [group["kind"] for group in json.loads(find("--format", "json").stdout)["groups"]] == ["exact"]
-    listed = ignore("--list")
-    [_, line] = listed.stdout.splitlines()
-    names = set(line.split("\t"))
-    assert str(library / "archive" / "b" / "edit.jpg") in names
-    assert len(names) == 2
-    back = ignore("--undo", "archive/b/edit.jpg", "archive/one.jpg")
-    assert "1 pair can be found as duplicates again" in back.stderr
-    assert ignore("--list").stdout == "first\tsecond\n"
-    assert len(json.loads(find("--format", "json").stdout)["groups"]) == 2
-
-
-def test_ignoring_three_makes_three_pairs(library):
-    done = ignore("archive/one.jpg", "archive/b/edit.jpg", "archive/two.jpg")
-    assert "3 pairs will not" in done.stderr
-    assert len(ignore("--list").stdout.splitlines()[1:]) == 3
-
-
-def test_ignored_photos_that_are_gone_are_listed(library):
-    ignore("archive/one.jpg", "archive/two.jpg")
-    (library / "archive" / "two.jpg").unlink()
-    call("index")
-    assert "(a photo that is gone)" in ignore("--list").stdout
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "reason"),
-    [
-        ([], 2, "Name at least two photos, or add --list"),
-        (["archive/one.jpg"], 2, "Name at least two photos"),
-        (["--list", "archive/one.jpg", "archive/two.jpg"], 2, "--list"),
-        (["archive/one.jpg", "archive/b/copy\nof one.jpg"], 1, "same bytes"),
-        (["archive/one.jpg", "archive/none.jpg"], 1, "none.jpg"),
-        (["archive/one.jpg", "archive"], 1, "archive"),
-    ],
-)
-def test_ignoring_what_makes_no_sense(library, words, code, reason):
-    refused = ignore(*words)
-    assert (refused.exit_code, refused.stdout) == (code, "")
-    assert reason in refused.stderr
-    if code == 1:
-        assert len(refused.stderr.splitlines()) == 1

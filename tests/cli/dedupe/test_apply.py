@@ -4,48 +4,29 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from photos import photo
-from removals import Library, group, plan, tree
+from removals import tree
 
 from retrieval.cli import main
-from retrieval.dedupe.plan import plan_file
 from retrieval.lock import writing
-
-
-@pytest.fixture
-def library(index, tmp_path, monkeypatch):
-    """A library with a copy, its sidecar, and a plan in plan.csv; the index is the one that commands use."""
-    for name in os.environ:
-        if name.startswith("RETRIEVAL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RETRIEVAL_INDEX", str(index.folder))
-    library = Library(index, tmp_path / "archive")
-    kept = photo(library.root / "kept.jpg", 1)
-    copy = library.file("b/new\nline.jpg", kept.read_bytes())
-    library.file("b/new\nline.xmp", "edits")
-    library.store().close()
-    plan_file.write(plan(group(1, kept, copy), index=index.folder), Path("plan.csv"))
-    return library
 
 
 def call(*words: object) -> Result:
     return CliRunner().invoke(main, ["dedupe", *(str(word) for word in words)])
 
 
-def test_apply_runs_undo(library):
-    before = tree(library.root)
+def test_apply_runs_undo(removable):
+    before = tree(removable.root)
     rehearsed = call("apply", "plan.csv", "--dry-run")
     assert rehearsed.exit_code == 0
     assert "1 photo and 1 sidecar (" in rehearsed.stderr
     assert "would be moved" in rehearsed.stderr
-    assert tree(library.root) == before
+    assert tree(removable.root) == before
 
     done = call("apply", "plan.csv")
     assert (done.exit_code, done.stdout) == (0, "")
     assert "1 photo and 1 sidecar (" in done.stderr
-    assert str(library.root / ".retrieval-held") in done.stderr
-    assert tree(library.root) != before
+    assert str(removable.root / ".retrieval-held") in done.stderr
+    assert tree(removable.root) != before
 
     [run] = json.loads(call("runs", "--format", "json").stdout)
     assert (run["mode"], run["files"], run["state"]) == ("move", 2, "finished")
@@ -56,27 +37,18 @@ def test_apply_runs_undo(library):
     back = call("undo")
     assert (back.exit_code, back.stdout) == (0, "")
     assert "1 photo and 1 sidecar (" in back.stderr
-    assert tree(library.root) == before
+    assert tree(removable.root) == before
     assert json.loads(call("runs", "--format", "json").stdout)[0]["state"] == "undone"
     assert "nothing left to put back" in call("undo", run["run"]).stderr
 
 
-def test_skipped_files_are_named_and_strict_makes_them_an_exit_code(library):
-    (library.root / "b" / "new\nline.jpg").write_bytes(b"edited")
+def test_skipped_files_are_named_and_strict_makes_them_an_exit_code(removable):
+    (removable.root / "b" / "new\nline.jpg").write_bytes(b"edited")
     done = call("apply", "plan.csv")
     assert done.exit_code == 0
     assert "skipped (group 1): " in done.stderr
     assert r"new\nline.jpg has changed since" in done.stderr
     assert call("apply", "plan.csv", "--strict").exit_code == 3
-
-
-def test_undo_leaves_what_is_in_the_way(library):
-    call("apply", "plan.csv")
-    (library.root / "b" / "new\nline.jpg").write_bytes(b"in the way")
-    back = call("undo", "--strict")
-    assert back.exit_code == 3
-    assert "left (group 1): another file is at" in back.stderr
-    assert "0 photos and 1 sidecar (" in back.stderr
 
 
 @pytest.mark.parametrize(
@@ -89,42 +61,42 @@ def test_undo_leaves_what_is_in_the_way(library):
         (["--kinds", ","], "not nothing"),
     ],
 )
-def test_wishes_that_do_not_go_together_are_usage_errors(library, words, reason):
-    before = tree(library.root)
+def test_wishes_that_do_not_go_together_are_usage_errors(removable, words, reason):
+    before = tree(removable.root)
     refused = call("apply", "plan.csv", *words)
     assert refused.exit_code == 2
     assert reason in refused.stderr
-    assert tree(library.root) == before
+    assert tree(removable.root) == before
 
 
-def test_hardlinks_of_other_kinds_are_refused(library):
+def test_hardlinks_of_other_kinds_are_refused(removable):
     refused = call("apply", "plan.csv", "--hardlink", "--kinds", "near")
     assert refused.exit_code == 1
     assert "same bytes" in refused.stderr
 
 
-def test_delete_with_all_its_words(library):
+def test_delete_with_all_its_words(removable):
     done = call("apply", "plan.csv", "--delete", "--yes-delete-permanently")
     assert done.exit_code == 0
     assert "deleted" in done.stderr
-    assert not (library.root / "b" / "new\nline.jpg").exists()
+    assert not (removable.root / "b" / "new\nline.jpg").exists()
     assert "deleted permanently" in call("undo").stderr
 
 
-def test_a_folder_of_choice(library, tmp_path):
+def test_a_folder_of_choice(removable, tmp_path):
     assert call("apply", "plan.csv", "--to", "held").exit_code == 0
     assert (tmp_path / "held" / "archive" / "b" / "new\nline.jpg").exists()
 
 
-def test_another_writer(library):
-    with writing(library.folder):
+def test_another_writer(removable):
+    with writing(removable.folder):
         for words in (("apply", "plan.csv"), ("undo",)):
             refused = call(*words)
             assert refused.exit_code == 1
             assert refused.stderr.startswith("Error: ")
 
 
-def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(library, monkeypatch):
+def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(removable, monkeypatch):
     import signal
 
     from retrieval.dedupe.run import transfer
@@ -132,7 +104,7 @@ def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(library, monkeypatch):
     real = transfer.move
 
     def move(*arguments):
-        if Path(arguments[0]).suffix == ".xmp":  # the first of the two; a second Ctrl-C would stop at once
+        if Path(arguments[1]).suffix == ".xmp":  # one of the two, by its target; a second Ctrl-C would stop at once
             os.kill(os.getpid(), signal.SIGINT)
         real(*arguments)
 
@@ -142,11 +114,11 @@ def test_ctrl_c_ends_with_130_and_tells_how_to_go_on(library, monkeypatch):
     assert "Run the same command again" in stopped.stderr
     assert "retrieval dedupe undo" in stopped.stderr
     assert json.loads(call("runs", "--format", "json").stdout)[0]["state"] == "unfinished"
-    assert not (library.root / "b" / "new\nline.jpg").exists()  # the shot in hand was finished
-    assert not (library.root / "b" / "new\nline.xmp").exists()
+    assert not (removable.root / "b" / "new\nline.jpg").exists()  # the shot in hand was finished
+    assert not (removable.root / "b" / "new\nline.xmp").exists()
 
 
-def test_what_was_done_is_data_where_a_format_is_asked_for(library):
+def test_what_was_done_is_data_where_a_format_is_asked_for(removable):
     done = call("apply", "plan.csv", "--format", "json")
     found = json.loads(done.stdout)
     assert (found["mode"], found["dry_run"], found["photos"] > 0, found["bytes"] > 0) == ("move", False, True, True)
@@ -154,10 +126,3 @@ def test_what_was_done_is_data_where_a_format_is_asked_for(library):
     undone = json.loads(call("undo", "--format", "json").stdout)
     assert (undone["run"], undone["photos"], undone["skipped"]) == (found["run"], found["photos"], [])
     assert call("undo").stdout == ""
-
-
-def test_no_run(library):
-    refused = call("undo")
-    assert refused.exit_code == 1
-    assert "nothing to undo" in refused.stderr
-    assert call("runs", "--format", "json").stdout == "[]\n"
