@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bench import generated
 from textures import textured
+from tiny import tiny_checkpoint
 
 BENCH = Path(generated.__file__).parent
 
@@ -17,9 +18,9 @@ def shots():
     """The benchmark's own modules, which import each other as its script sees them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCH)
-        from shots import archive, expectations, subjects
+        from shots import archive, detector, expectations
 
-        yield {"archive": archive, "expectations": expectations, "subjects": subjects}
+        yield {"archive": archive, "detector": detector, "expectations": expectations}
 
 
 @pytest.fixture
@@ -98,3 +99,38 @@ def test_a_run_resumes_and_makes_the_same_again(backgrounds, tmp_path):
 )
 def test_what_is_wrong_right_and_missed(shots, expectation, kind, first_stays, outcome):
     assert shots["expectations"].judged(expectation, kind, first_stays) == outcome
+
+
+def test_a_plan_for_the_whole_archive_is_judged(backgrounds, tmp_path):
+    """Its one set is found by the index, whose plan keeps the original."""
+    model = tiny_checkpoint(tmp_path / "tiny.pt")
+    said = run(backgrounds, tmp_path / "work", "--count=1", "--only=lossy", "--model", str(model))
+    assert "1 pairs judged" in said
+    judged = rows(tmp_path / "work" / "judgements.csv")
+    assert [(row["category"], row["outcome"], row["kind"]) for row in judged] == [("lossy WebP", "right", "near")]
+
+
+def test_removals_are_judged_by_their_keepers(shots):
+    detector, sets = (
+        shots["detector"],
+        [
+            shots["archive"].Set("cropped", "5 %", "cropped/5", ("a.jpg", "b.jpg", "c.jpg"), "keep first"),
+            shots["archive"].Set("subject gone", "5 %", "gone/5", ("a.jpg", "b.jpg"), "never"),
+            shots["archive"].Set("watermark", "corner", "mark/0", ("a.jpg", "b.jpg"), "altered"),
+        ],
+    )
+    links = [
+        detector.Link("near", "cropped/5/b.jpg", "cropped/5/a.jpg", offered=True),
+        detector.Link("near", "cropped/5/a.jpg", "cropped/5/c.jpg", offered=True),
+        detector.Link("same-scene", "gone/5/b.jpg", "gone/5/a.jpg", offered=False),
+        detector.Link("altered", "mark/0/b.jpg", "mark/0/a.jpg", offered=True),
+        detector.Link("near", "gone/5/a.jpg", "cropped/5/a.jpg", offered=True),
+    ]
+    judged = [(one.category, one.first, one.second, one.outcome) for one in detector.judged_links(sets, links)]
+    assert judged == [
+        ("cropped", "cropped/5/a.jpg", "cropped/5/b.jpg", "right"),
+        ("cropped", "cropped/5/a.jpg", "cropped/5/c.jpg", "wrong"),
+        ("subject gone", "gone/5/a.jpg", "gone/5/b.jpg", "right"),
+        ("watermark", "mark/0/a.jpg", "mark/0/b.jpg", "right"),
+        ("files of two sets", "cropped/5/a.jpg", "gone/5/a.jpg", "wrong"),
+    ]

@@ -27,8 +27,8 @@ from shots.studio import Studio
 
 from retrieval.archive.walk import Walk
 
-COUNT, QUICK_COUNT = 18, 2  # sets of every category and size
-SIDES = (1200, 1200, 1600, 1600, 2000, 2000, 2600, 3200, 4000)  # pixels of the longer side, drawn from
+COUNT, QUICK_COUNT = 16, 2  # sets of every category and size
+SIDES = (*[1200] * 8, *[1600] * 5, *[2000] * 3, *[2600] * 2, 3200, 4000)  # pixels of the longer side, drawn from
 QUICK_SIDES = (1200,)
 CUT, QUICK_CUT = 160, 40  # photos that subjects are looked for in
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, work: Path) -> None:
     made_s = time.perf_counter() - begun
     folder = work / "archive"
     if arguments.model:
-        judgements = list(detector.whole_archive(sets, folder, work / "index", arguments.model))
+        judgements = detector.whole_archive(sets, folder, work / "index", arguments.model)
     else:
         found = (list(detector.each_pair(one, folder)) for one in sets)
         judgements = [one for some in progress(found, len(sets), "compared") for one in some]

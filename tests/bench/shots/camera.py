@@ -27,7 +27,7 @@ _SRGB = np.round(255 * _CURVE).astype(np.uint8)
 
 
 def to_linear(pixels: Pixels) -> Scene:
-    return np.take(_LINEAR, pixels)
+    return cv2.LUT(pixels, _LINEAR)
 
 
 def to_srgb(scene: Scene) -> Pixels:
@@ -39,9 +39,15 @@ def _sixteen_bits(linear: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def shifted(scene: Scene, x: float, y: float) -> Scene:
-    matrix = np.array([[1, 0, x], [0, 1, y]])
-    size = scene.shape[1::-1]
-    return cv2.warpAffine(scene, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    """Move a scene by parts of a pixel to the right and down, by cubic interpolation (Keys, 1981)."""
+    return cv2.sepFilter2D(scene, -1, _taps(x), _taps(y), borderType=cv2.BORDER_REFLECT)
+
+
+def _taps(shift: float) -> NDArray[np.float32]:
+    distance = np.abs(np.arange(-2, 3) + shift)
+    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0)).astype(np.float32)
 
 
 def exposed(scene: Scene, draw: Draw, iso: int, tripod: bool = True) -> Pixels:
@@ -60,9 +66,9 @@ def exposed(scene: Scene, draw: Draw, iso: int, tripod: bool = True) -> Pixels:
 
 
 def _smooth_chroma(pixels: Pixels) -> Pixels:
-    luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb)
-    luma[..., 1:] = cv2.blur(luma[..., 1:], (5, 5))
-    return cv2.cvtColor(luma, cv2.COLOR_YCrCb2RGB)
+    luma, *chroma = cv2.split(cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb))
+    smooth = [cv2.blur(plane, (5, 5)) for plane in chroma]
+    return cv2.cvtColor(cv2.merge([luma, *smooth]), cv2.COLOR_YCrCb2RGB)
 
 
 def jpeg(pixels: Pixels | Image.Image, quality: int, exif: bytes = b"") -> bytes:

@@ -89,6 +89,15 @@ def _fixed(value: float) -> bytes:
     return struct.pack(">i", round(value * 65536))
 
 
+@COOKBOOK.add("depth map and none")
+def depth_map(studio: Studio, _size: str, draw: Draw) -> Made:
+    """A JPEG with a second picture in its multi-picture index, as telephones write for portraits."""
+    image = original(studio, draw).image
+    depth = Image.fromarray(draw.integers(256, size=(24, 32), dtype=np.uint8)).resize((320, 240))
+    portrait = saved(image, "MPO", save_all=True, append_images=[depth], quality=95, subsampling="4:2:0")
+    return set_of({"portrait.jpg": portrait, "plain.jpg": jpeg(image, 95)})
+
+
 @COOKBOOK.add("motion photo and still")
 def motion(studio: Studio, _size: str, draw: Draw) -> Made:
     """A JPEG with a video behind it, and the same JPEG without."""

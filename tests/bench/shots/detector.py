@@ -1,6 +1,5 @@
 """The two ways to ask the detector: about two files alone, and about a whole archive."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,46 +60,60 @@ def _judgement(one: Set, names: list[str], outcome: Outcome, kind: str, reason: 
     return Judgement(one.category, one.size, *names, outcome, kind, reason, one.told, place)
 
 
-def whole_archive(sets: Iterable[Set], archive: Path, index: Path, model: str) -> Iterator[Judgement]:
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A file in a group, and the group's keeper."""
+
+    kind: str
+    file: str  # within the archive
+    keeper: str
+    offered: bool  # for removal
+    reason: str = ""
+
+
+def whole_archive(sets: Iterable[Set], archive: Path, index: Path, model: str) -> list[Judgement]:
     """Index the archive, find duplicates of all kinds, and judge every removal in the plan."""
     from retrieval import Index
     from retrieval.dedupe.plan.records import Action
 
-    sets = list(sets)
     with Index.open(index) if Index.exists(index) else Index.create(index, model=model) as opened:
         opened.add(archive)
         findings = opened.duplicates()
-    offered: dict[str, list[tuple[str, str, str]]] = defaultdict(list)  # by set: what would go, what stays, why
-    called: dict[frozenset[str], tuple[str, str]] = {}
-    by_folder = {one.folder: one for one in sets}
-    for group in (*findings.plan.groups, *findings.related):
-        keeper = group.keeper.path.relative_to(archive).as_posix()
-        for member in group.members:
-            name = member.file.path.relative_to(archive).as_posix()
-            kind = str(group.kind)
-            called[frozenset((name, keeper))] = kind, member.reason
-            if kind in OFFERED and member.action is Action.REMOVE:
-                offered[_folder(name)].append((name, keeper, f"{kind}: {member.reason}"))
+    links = [
+        Link(
+            str(group.kind),
+            member.file.path.relative_to(archive).as_posix(),
+            group.keeper.path.relative_to(archive).as_posix(),
+            member.action is Action.REMOVE,
+            member.reason,
+        )
+        for group in (*findings.plan.groups, *findings.related)
+        for member in group.members
+    ]
+    return list(judged_links(list(sets), links))
+
+
+def judged_links(sets: list[Set], links: list[Link]) -> Iterator[Judgement]:
+    """One judgement for each pair of each set, and one for each removal in favour of another set's file."""
+    by_pair: dict[frozenset[str], Link] = {}
+    for link in links:
+        by_pair.setdefault(frozenset((link.file, link.keeper)), link)
     for one in sets:
-        yield from _of_set(one, offered.get(one.folder, []), called)
-    for folder, removals in offered.items():
-        for name, keeper, reason in removals:
-            if _folder(keeper) != folder and folder in by_folder:
-                yield Judgement("files of two sets", "", keeper, name, Outcome.WRONG, reason.split(":")[0], reason)
+        for pair in one.pairs():
+            names = [f"{one.folder}/{name}" for name in pair]
+            yield _of_pair(one, names, by_pair.get(frozenset(names)))
+    folders = {one.folder for one in sets}
+    for link in links:
+        across = _folder(link.file) != _folder(link.keeper)
+        if across and link.offered and link.kind in OFFERED and {_folder(link.file), _folder(link.keeper)} <= folders:
+            yield Judgement("files of two sets", "", link.keeper, link.file, Outcome.WRONG, link.kind, link.reason)
 
 
-def _of_set(
-    one: Set, offered: list[tuple[str, str, str]], called: dict[frozenset[str], tuple[str, str]]
-) -> Iterator[Judgement]:
-    """One judgement for each pair of a set: a pair is offered if one of its files goes for the other."""
-    for pair in one.pairs():
-        names = [f"{one.folder}/{name}" for name in pair]
-        kind, reason = called.get(frozenset(names), ("", ""))
-        gone = [(name, why) for name, keeper, why in offered if {name, keeper} == set(names)]
-        if kind in OFFERED and not gone:
-            kind = ""  # in a group, but both stay
-        first_stays = gone[0][0] == names[1] if gone else None
-        yield _judgement(one, names, judged(one.expectation, kind or None, first_stays), kind, reason)
+def _of_pair(one: Set, names: list[str], link: Link | None) -> Judgement:
+    if link is None or (link.kind in OFFERED and not link.offered):  # in a group, but both stay
+        return _judgement(one, names, judged(one.expectation, None), "", "")
+    outcome = judged(one.expectation, link.kind, first_stays=link.keeper == names[0])
+    return _judgement(one, names, outcome, link.kind, link.reason)
 
 
 def _folder(name: str) -> str:

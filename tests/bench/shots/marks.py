@@ -1,6 +1,6 @@
 """Copies that something was put on or taken away from, so that they show what the original does not."""
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageStat
 
 from shots import expectations
 from shots.camera import Draw
@@ -8,19 +8,21 @@ from shots.recipe import share
 from shots.versions import Versions
 
 COOKBOOK = Versions()
+OWNER = "(c) A. Photographer"
 
 
 @COOKBOOK.png("watermark, PNG", "corner", "across", expect=expectations.ALTERED)
 @COOKBOOK.jpeg("watermark", "corner", "across", expect=expectations.ALTERED)
 def watermark(image: Image.Image, size: str, draw: Draw) -> Image.Image:
     overlay, length = image.copy(), max(image.size)
+    across = image.width / 2, image.height * draw.uniform(0.3, 0.7)
+    place, part, anchor = (
+        ((image.width * 0.97, image.height * 0.97), 40, "rs") if size == "corner" else (across, 14, "mm")
+    )
     pen = ImageDraw.Draw(overlay)
-    if size == "corner":
-        place = (image.width * 0.97, image.height * 0.97)
-        pen.text(place, "(c) A. Photographer", "white", font_size=length // 40, anchor="rs")
-    else:
-        place = (image.width / 2, image.height * draw.uniform(0.3, 0.7))
-        pen.text(place, "(c) A. Photographer", "white", font_size=length // 14, anchor="mm")
+    box = pen.textbbox(place, OWNER, font_size=length // part, anchor=anchor)
+    dark = ImageStat.Stat(image.crop(tuple(map(round, box))).convert("L")).mean[0] < 128
+    pen.text(place, OWNER, "white" if dark else "black", font_size=length // part, anchor=anchor)
     return Image.blend(image, overlay, draw.uniform(0.45, 0.8))
 
 

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from shots import expectations, frames, tones
-from shots.camera import Draw, saved
+from shots.camera import Draw, jpeg, saved
 from shots.recipe import share
 from shots.studio import Made, Studio
 from shots.versions import Versions, exported, original
@@ -72,3 +72,18 @@ def two_edits(studio: Studio, _size: str, draw: Draw) -> Made:
     second, size = ((frames.crop, "10 %"), (scaled_down, "1/2"), (tones.grey, ""))[draw.integers(3)]
     image = second(image, size, draw)
     return exported(photo, image, expectations.KEEP_FIRST, draw, int(draw.integers(60, 90)))
+
+
+@COOKBOOK.add("original among its versions")
+def versions(studio: Studio, _size: str, draw: Draw) -> Made:
+    """Four lesser files, some of them larger than the original, beside it."""
+    photo = original(studio, draw)
+    small = scaled_down(photo.image, "1/3", draw)
+    files = {
+        photo.name: photo.file,
+        f"{photo.stem}-small.jpg": jpeg(small, 85),
+        f"{photo.stem}-large.png": saved(small.resize(photo.image.size), "PNG", compress_level=1),
+        f"{photo.stem}-grey.png": saved(photo.image.convert("L"), "PNG", compress_level=1),
+        f"{photo.stem}-framed.png": saved(frames.bordered(photo.image, "5 %", draw), "PNG", compress_level=1),
+    }
+    return Made(files, expectations.KEEP_FIRST, photo.shooting.told)

@@ -60,9 +60,9 @@ def focus_bracket(studio: Studio, size: str, draw: Draw) -> Made:
     return studio.shots([scene * (1 - nearness) + soft * nearness, soft * (1 - nearness) + scene * nearness], draw)
 
 
-@COOKBOOK.add("burst, nothing changed")
-def burst(studio: Studio, _size: str, draw: Draw) -> Made:
-    return studio.shots([with_subject(studio, draw)] * 2, draw)
+@COOKBOOK.add("burst, nothing changed", "2 shots", "4 shots")
+def burst(studio: Studio, size: str, draw: Draw) -> Made:
+    return studio.shots([with_subject(studio, draw)] * int(size.split()[0]), draw)
 
 
 @COOKBOOK.add("panorama", "25 %", "50 %", "75 %", "90 %")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,7 @@ from shots.camera import FULL_WELL, Draw, Facts, Pixels, Scene, exposed, jpeg, t
 from shots.cutouts import Cutout
 
 MOST_BLOWN_UP = 1.5  # times that a background's pixels are enlarged, unless none is large enough
+DECODED = 1.3  # times the size that is needed: a part of it is cut out
 # What EXIF says of two shots, and how often: most cameras write no sub-seconds, and many files come without EXIF.
 TOLD = {"no EXIF": 0.35, "same second": 0.45, "sub-seconds": 0.1, "seconds apart": 0.1}
 
@@ -65,7 +65,7 @@ class Studio:
         share = draw.uniform(0.8, 1)
         large = [path for path, longest in self._backgrounds if longest * share * MOST_BLOWN_UP >= side]
         path = str(draw.choice([str(path) for path in large or [path for path, _ in self._backgrounds]]))
-        pixels = _read(path)
+        pixels = _read(path, side)
         height, width = pixels.shape[:2]
         high, wide = round(height * share), round(width * share)
         top, left = draw.integers(height - high + 1), draw.integers(width - wide + 1)
@@ -101,9 +101,12 @@ def quality(draw: Draw) -> int:
     return int(draw.integers(85, 95, endpoint=True))
 
 
-@lru_cache(maxsize=24)
-def _read(path: str) -> Pixels:
-    return np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+def _read(path: str, side: int) -> Pixels:
+    """A photo, upright, at least this large where it is; decoded no larger than needed."""
+    image = Image.open(path)
+    share = min(1, DECODED * side / max(image.size))
+    image.draft("RGB", (round(image.width * share), round(image.height * share)))
+    return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def resized(pixels: Pixels, side: int) -> Pixels:
