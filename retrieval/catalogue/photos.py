@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, select, type_coerce
@@ -134,19 +136,15 @@ class Photos:
             query, values = self._chosen(connection, criteria)
             query = query.with_only_columns(*columns).order_by(*_ordered(order, reverse)).limit(limit)
             for row in connection.execute(query, values):
-                yield PhotoFacts(*row)
+                yield PhotoFacts._make(row)
 
     def by_species(self, criteria: Criteria) -> Iterator[SpeciesFacts]:
         """Yield what there is of each species, by label; of photos equally certain, the first by path stands for it."""
         with self._database.transaction() as connection:
             chosen, values = self._chosen(connection, criteria)
-            chosen = chosen.where(ContentTable.species.is_not(None))
-            counted = connection.execute(_counted_by_species(chosen), values).all()
-            best: dict[str, tuple[str, str]] = {}
-            for species, root, relative in connection.execute(_most_certain_of_species(chosen), values):
-                best.setdefault(species, (root, relative))
-        for species, photos, days, first, last, probability in counted:
-            yield SpeciesFacts(species, photos, days, first, last, probability, *best[species])
+            query = _most_certain_of_species(chosen.where(ContentTable.species.is_not(None)))
+            for _, equally_certain in groupby(connection.execute(query, values), itemgetter(0)):
+                yield SpeciesFacts._make(next(equally_certain))
 
     def _matching(self, connection: Connection) -> MatchingRows:
         return MatchingRows(connection, self._database.dialect)
@@ -186,21 +184,15 @@ def _present() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _counted_by_species(chosen: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    species, taken_at = ContentTable.species, ContentTable.taken_at
-    days = func.count(func.substr(type_coerce(taken_at, Text), 1, 10).distinct())
-    numbers = (func.count(), days, func.min(taken_at), func.max(taken_at), func.max(ContentTable.probability))
-    return chosen.with_only_columns(species, *numbers).group_by(species).order_by(species)
-
-
 def _most_certain_of_species(chosen: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """Several photos of a species where they are equally certain; by path."""
-    species, probability = ContentTable.species, ContentTable.probability
-    columns = (species.label("species"), func.max(probability).label("probability"))
-    best = chosen.with_only_columns(*columns).group_by(species).cte()
-    equal = and_(species == best.c.species, probability.is_not_distinct_from(best.c.probability))
-    found = chosen.join(best, equal).with_only_columns(species, RootTable.name, PhotoTable.path)
-    return found.order_by(RootTable.name, PhotoTable.path)
+    """The columns of SpeciesFacts, by species; several photos of one, by path, where they are equally certain."""
+    species, taken_at, probability = ContentTable.species, ContentTable.taken_at, ContentTable.probability
+    days = func.count(func.substr(type_coerce(taken_at, Text), 1, 10).distinct())
+    numbers = (func.count().label("photos"), days.label("days"), func.min(taken_at), func.max(taken_at))
+    counted = chosen.with_only_columns(species, *numbers, func.max(probability).label("most")).group_by(species).cte()
+    equal = and_(species == counted.c.species, probability.is_not_distinct_from(counted.c.most))
+    found = chosen.join(counted, equal).with_only_columns(*counted.c, RootTable.name, PhotoTable.path)
+    return found.order_by(species, RootTable.name, PhotoTable.path)
 
 
 def _ordered(order: Order, reverse: bool) -> list[ColumnElement[Any]]:

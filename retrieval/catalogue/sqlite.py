@@ -99,7 +99,7 @@ class SQLite:
 
     def ids(self, numbers: Iterable[int]) -> str:
         """Return a JSON array."""
-        return json.dumps([int(number) for number in numbers])
+        return json.dumps([*numbers], default=int)
 
     def numbers(self, connection: Connection, query: Select[Any]) -> Rows:
         """Fetch one text: for a million numbers that takes a tenth of the time of as many Python objects."""
