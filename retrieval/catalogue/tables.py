@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from datetime import datetime
 
 from sqlalchemy import Dialect, ForeignKey, LargeBinary, Text
@@ -9,6 +10,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from retrieval.records import Box
+
+FILE_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, in a third of its time
 
 
 class PathText(TypeDecorator[str]):
@@ -23,7 +26,7 @@ class PathText(TypeDecorator[str]):
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
         """Decode a path; bytes that are not UTF-8 become surrogate escapes."""
-        return None if value is None else os.fsdecode(value)
+        return None if value is None else value.decode(*FILE_NAMES)
 
 
 class LocalTime(TypeDecorator[datetime]):
