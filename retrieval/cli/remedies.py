@@ -63,6 +63,8 @@ WORDS = {
     Remedy.OTHER_MODE: "choose one of --to, --trash, --hardlink, --reflink and --delete",
     Remedy.EXACT_ONLY: "leave out --kinds, or move the files instead of linking them",
     Remedy.MOUNT_AND_UNDO: "mount its disk, then run `retrieval dedupe undo` again",
+    Remedy.MAKE_ROOM_AND_UNDO: "move that file elsewhere, then run `retrieval dedupe undo` again",
+    Remedy.RUN_AS_OWNER: "run as that user or as an administrator, or choose a folder on the same disk with --to",
     Remedy.LIST_RUNS: "choose one of those that `retrieval dedupe runs` lists",
     Remedy.KEEP_RULES: "choose for --keep among {rules}",
     Remedy.OTHER_HOLDING_FOLDER: "choose another folder with --to",

@@ -54,6 +54,7 @@ def run_document(report: "RunReport") -> dict[str, Any]:
         "resumed": report.resumed,
         "photos": report.photos,
         "sidecars": report.sidecars,
+        "sidecars_held": report.sidecars_held,
         "bytes": report.size,
         "folders": sorted(report.folders),
         "interrupted": report.interrupted,

@@ -138,7 +138,7 @@ def summary(report: "RunReport", index_folder: str | None) -> str:
     lines = [f"skipped (group {one.group}): {printable(in_words(one.error))}" for one in report.skipped]
     if report.resumed:
         lines.append(f"Resumed the unfinished run {report.run}.")
-    lines.append(_done(report))
+    lines += _done(report)
     if report.skipped:
         lines.append(f"{len(report.skipped):,} skipped for the reasons above, and left unchanged.")
     lines += [
@@ -151,8 +151,10 @@ def summary(report: "RunReport", index_folder: str | None) -> str:
         lines.append(
             f"Stopped: {printable(report.stopped)}. No file is half moved; run the same command again to resume."
         )
-    if report.run and not report.dry_run and (report.photos or report.resumed) and report.mode != "delete":
-        lines.append(f"To undo: {undo_command(report.run, index_folder)}")
+    done = report.sidecars_held if report.mode == "delete" else report.photos or report.resumed
+    if report.run and not report.dry_run and done:
+        what = "put the sidecars back" if report.mode == "delete" else "undo"
+        lines.append(f"To {what}: {undo_command(report.run, index_folder)}")
     return "\n".join(lines)
 
 
@@ -162,9 +164,13 @@ def undo_command(run: str | None, index_folder: str | None) -> str:
     return shlex.join(words + (["--index", index_folder] if index_folder else []))
 
 
-def _done(report: "RunReport") -> str:
+def _done(report: "RunReport") -> list[str]:
     from retrieval.present.runs import run_amount
 
-    folders = ", ".join(printable(str(folder)) for folder in sorted(report.folders))
-    done = f"{run_amount(report)} {'would be ' if report.dry_run else ''}{DONE[report.mode]}"
-    return f"{done} to {folders}." if folders and report.mode == "move" else f"{done}."
+    would = "would be " if report.dry_run else ""
+    where = f" to {', '.join(printable(str(folder)) for folder in sorted(report.folders))}" if report.folders else ""
+    lines = [f"{run_amount(report)} {would}{DONE[report.mode]}{where if report.mode == 'move' else ''}."]
+    if report.sidecars_held:
+        moved = f"{would}moved{where}, because no keeper has the same"
+        lines.append(f"{format_count(report.sidecars_held, 'sidecar')} {moved}.")
+    return lines

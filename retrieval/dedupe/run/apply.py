@@ -18,12 +18,12 @@ from retrieval.dedupe.plan.records import REMOVABLE, Group, Member, Plan
 from retrieval.dedupe.run import catalogue_updates, transfer, trash
 from retrieval.dedupe.run.checks import check_mounted, check_options, check_pair, check_plan, removals
 from retrieval.dedupe.run.claim import Claim, PlannedChange, claim
+from retrieval.dedupe.run.fingerprint import Fingerprint
 from retrieval.dedupe.run.journal import Journal, journals
 from retrieval.dedupe.run.records import LINKING, ApplyOptions, Change, Mode, State
 from retrieval.dedupe.run.recovery import recover, roll_back
 from retrieval.dedupe.run.report import RunReport, reason
 from retrieval.dedupe.run.shot_removal import HOLDING_NAME, ShotRemoval, gather_shot, plan_changes
-from retrieval.dedupe.run.transfer import Fingerprint
 from retrieval.errors import Interrupted, JournalError, Remedy, RunError
 from retrieval.lock import changing, writing
 from retrieval.records import PathInput, Progress
@@ -212,11 +212,13 @@ class _Run:
             transfer.sync_entries(path.parent)
 
     def _count(self, changes: list[Change]) -> None:
-        photos = sum(change.is_photo for change in changes)
-        self._report.photos += photos
-        self._report.sidecars += len(changes) - photos
-        self._report.size += sum(change.original.size for change in changes)
         for change in changes:
+            if change.mode == self._options.mode:
+                self._report.photos += change.is_photo
+                self._report.sidecars += not change.is_photo
+                self._report.size += change.original.size
+            else:
+                self._report.sidecars_held += 1
             if change.target is not None:
                 self._report.folders.add(self._holding_folder(change.target))
 

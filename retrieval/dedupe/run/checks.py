@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
+from retrieval.dedupe.run.fingerprint import Fingerprint, fingerprint, is_one_file, plain_file_status
 from retrieval.dedupe.run.records import LINKING, ApplyOptions, Mode
-from retrieval.dedupe.run.transfer import Fingerprint, fingerprint, is_one_file, plain_file_status
 from retrieval.errors import PlanError, Remedy, RunError
 from retrieval.manifest import Manifest
 

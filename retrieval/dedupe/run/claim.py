@@ -13,8 +13,8 @@ from pathlib import Path
 
 from retrieval.dedupe.plan.records import PlannedFile
 from retrieval.dedupe.run.checks import check_file
+from retrieval.dedupe.run.fingerprint import fingerprint, is_one_file, plain_file_status
 from retrieval.dedupe.run.records import Change
-from retrieval.dedupe.run.transfer import fingerprint, is_one_file, plain_file_status
 from retrieval.errors import Remedy, RunError
 
 TICK_NS = 10_000_000  # the coarsest clock that a kernel stamps changes of files with

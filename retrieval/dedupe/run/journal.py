@@ -29,7 +29,7 @@ from retrieval.text import dump_json
 
 RUNS_NAME = "runs"
 SUFFIX = ".jsonl"
-FORMAT = 1
+FORMAT = 2  # 1: without owners and extended attributes, files are not claimed
 
 
 @dataclass(slots=True)
@@ -268,6 +268,6 @@ def _header(line: bytes, path: Path) -> RunHeader:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is not the journal of a run: move it elsewhere") from error
-    if version != FORMAT:
-        raise RunError(f"the journal {path} has format {version}, this version reads {FORMAT}", Remedy.UPGRADE)
+    if version not in range(1, FORMAT + 1):
+        raise RunError(f"the journal {path} has format {version}, this version reads up to {FORMAT}", Remedy.UPGRADE)
     return header

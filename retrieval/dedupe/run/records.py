@@ -8,7 +8,7 @@ from typing import Any
 
 from retrieval.dedupe.alike.recheck import why_different
 from retrieval.dedupe.plan.records import Kind
-from retrieval.dedupe.run.transfer import Fingerprint
+from retrieval.dedupe.run.fingerprint import Fingerprint
 
 
 class Mode(StrEnum):
@@ -94,7 +94,7 @@ def change_document(change: Change) -> dict[str, Any]:
         "to": None if change.target is None else str(change.target),
         "keeper": str(change.keeper),
         "photo": change.is_photo,
-        "was": asdict(change.original),
+        "was": {name: value for name, value in asdict(change.original).items() if value is not None},
     }
 
 

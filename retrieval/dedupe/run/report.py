@@ -39,8 +39,9 @@ class RunReport:
     resumed: bool = False  # an unfinished run of the same plan was resumed
     dry_run: bool = False
     photos: int = 0  # moved, removed, linked, or put back
-    sidecars: int = 0
+    sidecars: int = 0  # the same
     size: int = 0  # of all these files, bytes
+    sidecars_held: int = 0  # moved to the holding folder when their photos were deleted: no keeper has the same
     folders: set[Path] = field(default_factory=set)  # that files were moved to
     skipped: list[Skipped] = field(default_factory=list)
     other_kinds: dict[Kind, int] = field(default_factory=dict)  # files to remove in groups of kinds not asked for

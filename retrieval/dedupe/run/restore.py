@@ -8,10 +8,11 @@ import stat
 from pathlib import Path
 
 from retrieval.dedupe.run import transfer, trash
+from retrieval.dedupe.run.attributes import give
+from retrieval.dedupe.run.fingerprint import holds_bytes
 from retrieval.dedupe.run.journal import Journal
 from retrieval.dedupe.run.records import LINKING, Change, Mode
-from retrieval.dedupe.run.transfer import holds_bytes
-from retrieval.errors import RunError
+from retrieval.errors import Remedy, RunError
 
 
 def check_undoable(change: Change) -> None:
@@ -26,7 +27,7 @@ def check_undoable(change: Change) -> None:
     held = _held(change)
     _refuse_changed(change, held)
     if os.path.lexists(change.path):
-        raise RunError(f"another file is at {change.path} now: this one stays in {held}")
+        raise _place_is_taken(change, held)
 
 
 def restore(journal: Journal, change: Change) -> None:
@@ -48,15 +49,20 @@ def restore(journal: Journal, change: Change) -> None:
 def _held(change: Change) -> Path:
     held = change.target or trash.find(change.path)
     if held is None:
-        raise RunError(f"{change.path} is in the system's trash: put it back from there")
+        raise RunError(f"{change.path} is in the system's trash", Remedy.PUT_BACK_FROM_TRASH)
     return held
 
 
 def _refuse_changed(change: Change, path: Path) -> None:
     if not os.path.lexists(path):
-        raise RunError(f"{change.path} cannot be put back, because {path} is missing")
+        raise RunError(f"{change.path} cannot be put back, because {path} is missing", Remedy.RESTORE)
     if not holds_bytes(path, change.original):
-        raise RunError(f"{path} has changed since and stays as it is")
+        remedy = Remedy.SEPARATE_BY_HAND if path == change.path else Remedy.MOVE_BACK_BY_HAND
+        raise RunError(f"{path} has changed since {change.path} was removed, and stays as it is", remedy)
+
+
+def _place_is_taken(change: Change, held: Path) -> RunError:
+    return RunError(f"another file is at {change.path} now, so this one stays in {held}", Remedy.MAKE_ROOM_AND_UNDO)
 
 
 def _clear_temporaries(journal: Journal, change: Change) -> None:
@@ -75,7 +81,7 @@ def _return_claimed(journal: Journal, change: Change, claimed: Path) -> None:
         os.replace(claimed, change.path)  # noqa: PTH105
         transfer.sync_entries(change.path.parent)
     else:
-        raise RunError(f"another file is at {change.path} now: this one stays in {claimed}")
+        raise _place_is_taken(change, claimed)
     if change.target is not None and os.path.lexists(change.target):
         _remove_second(change, change.target)
 
@@ -93,7 +99,8 @@ def _bring_back(journal: Journal, change: Change) -> None:
     held = change.target or trash.find(journal.claimed_path(change)) or trash.find(change.path)
     if held is None or not os.path.lexists(held):
         if not holds_bytes(change.path, change.original):
-            raise RunError(f"{change.path} is neither where it was nor where it was moved to")
+            raise RunError(f"{change.path} is neither where it was nor where it was moved to", Remedy.RESTORE)
+        give(change.path, change.original)
         return
     if not os.path.lexists(change.path):
         _refuse_changed(change, held)
@@ -106,7 +113,8 @@ def _bring_back(journal: Journal, change: Change) -> None:
             held, change.path, journal.temporary_path(change, change.path.parent), change.original
         )
     else:
-        raise RunError(f"another file is at {change.path} now: this one stays in {held}")
+        raise _place_is_taken(change, held)
+    give(change.path, change.original)
     if change.mode == Mode.TRASH:
         trash.forget(held)
 

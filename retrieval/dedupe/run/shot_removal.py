@@ -10,8 +10,8 @@ from retrieval.archive.shots import Shots
 from retrieval.archive.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
 from retrieval.dedupe.plan.records import Group, Member, PlannedFile
 from retrieval.dedupe.run.claim import PlannedChange
+from retrieval.dedupe.run.fingerprint import Fingerprint, fingerprint
 from retrieval.dedupe.run.records import LINKING, ApplyOptions, Change, Mode
-from retrieval.dedupe.run.transfer import Fingerprint, fingerprint
 from retrieval.errors import RunError
 from retrieval.manifest import Manifest
 

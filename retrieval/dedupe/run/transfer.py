@@ -3,16 +3,15 @@
 Nothing here overwrites a file that it did not make, follows a link, or removes bytes before they are safe elsewhere.
 """
 
-import contextlib
 import errno
 import os
 import shutil
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from retrieval.archive.content import hash_file
+from retrieval.dedupe.run.attributes import give, refuse_other_owner
+from retrieval.dedupe.run.fingerprint import Fingerprint, any_status, holds_bytes, plain_file_status
 from retrieval.durable import sync_folder
 from retrieval.errors import Remedy, RunError
 
@@ -20,65 +19,6 @@ BLOCK_BYTES = 1 << 20
 # What network and FUSE file systems that cannot sync a folder answer.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 FICLONE = 0x40049409  # linux/fs.h: share another file's blocks
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What identifies a file, and what a copy of it must have."""
-
-    size: int  # bytes
-    mtime_ns: int
-    mode: int  # permissions
-    inode: int  # or the platform's file number
-    sha256: str  # hexadecimal
-
-
-def plain_file_status(path: Path) -> os.stat_result:
-    """Return the status of a regular file. Raises RunError if there is none, or something else."""
-    found = _status(path)
-    if stat.S_ISLNK(found.st_mode):
-        raise RunError(f"{path} is a symbolic link, and links are neither followed nor moved")
-    if not stat.S_ISREG(found.st_mode):
-        raise RunError(f"{path} is not a regular file")
-    return found
-
-
-def _status(path: Path) -> os.stat_result:
-    try:
-        return path.lstat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise RunError(f"{path} is missing") from error
-
-
-def fingerprint(path: Path) -> Fingerprint:
-    """Read a regular file. Raises RunError for anything else or if it changes meanwhile, OSError if unreadable."""
-    before = plain_file_status(path)
-    digest = hash_file(path).hex()
-    after = plain_file_status(path)
-    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
-        raise RunError(f"{path} changed while it was being read")
-    return Fingerprint(after.st_size, after.st_mtime_ns, stat.S_IMODE(after.st_mode), after.st_ino, digest)
-
-
-def holds_bytes(path: Path, original: Fingerprint) -> bool:
-    """Tell whether a path is a regular file with these bytes."""
-    try:
-        return plain_file_status(path).st_size == original.size and hash_file(path).hex() == original.sha256
-    except (RunError, FileNotFoundError):
-        return False
-
-
-def is_one_file(one: os.stat_result, other: os.stat_result) -> bool:
-    """Tell whether two statuses are of one file under two names, or reached through two mounts.
-
-    An overlay shows a file of its layers under another device, but with the same number and times. A snapshot of a file
-    looks the same, and is no second copy either.
-    """
-
-    def facts(status: os.stat_result) -> tuple[int, int, int, int]:
-        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-    return os.path.samestat(one, other) or facts(one) == facts(other)
 
 
 def move(source: Path, target: Path, temporary: Path, original: Fingerprint) -> None:
@@ -95,7 +35,7 @@ def rename(source: Path, target: Path) -> None:
 
     Raises FileExistsError if there is something, RunError if the source is missing.
     """
-    if stat.S_ISREG(_status(source).st_mode):
+    if stat.S_ISREG(any_status(source).st_mode):
         _reserve(target)
         os.replace(source, target)  # noqa: PTH105 - the one call that is atomic on every platform
     elif os.path.lexists(target):
@@ -129,17 +69,18 @@ def _move_across(source: Path, target: Path, temporary: Path, original: Fingerpr
 
 
 def copy(source: Path, target: Path, original: Fingerprint) -> None:
-    """Copy a file to a free path, with its times and permissions, and sync the copy to the disk.
+    """Copy a file to a free path, with the attributes that the original had, and sync the copy to the disk.
 
-    Raises RunError if the copy does not have the expected bytes.
+    Raises RunError if the copy does not have the expected bytes, or cannot have the owner.
     """
+    status = plain_file_status(source)
     with source.open("rb") as reader, target.open("xb") as writer:
         shutil.copyfileobj(reader, writer, BLOCK_BYTES)
         writer.flush()
-        with contextlib.suppress(OSError):  # not every file system keeps them all; the bytes matter
-            shutil.copystat(source, target)
-            target.chmod(original.mode)
-        os.utime(target, ns=(original.mtime_ns, original.mtime_ns))
+        whole = original.completed(source)
+        give(target, whole)
+        refuse_other_owner(source, target, whole)
+        os.utime(target, ns=(status.st_atime_ns, original.mtime_ns))
         os.fsync(writer.fileno())
     if not holds_bytes(target, original):
         raise RunError(f"{source} stays where it is, because its copy has other bytes")
@@ -180,9 +121,7 @@ def reflink(keeper: Path, member: Path, path: Path, temporary: Path, original: F
         except OSError as error:
             what = f"{path} cannot share blocks with its keeper ({error.strerror})"
             raise RunError(what, Remedy.OTHER_MODE) from error
-        with contextlib.suppress(OSError):
-            shutil.copystat(member, temporary)
-        os.utime(temporary, ns=(original.mtime_ns, original.mtime_ns))
+        give(temporary, original.completed(member))
         os.fsync(writer.fileno())
     if not holds_bytes(temporary, original):
         raise RunError(f"{path} stays as it is, because the shared copy has other bytes")

@@ -78,9 +78,23 @@ def test_hardlinks_of_other_kinds_are_refused(removable):
 def test_delete_with_all_its_words(removable):
     done = call("apply", "plan.csv", "--delete", "--yes-delete-permanently")
     assert done.exit_code == 0
-    assert "deleted" in done.stderr
+    photo_line, sidecar_line, undo_line = done.stderr.splitlines()
+    assert photo_line.startswith("1 photo (")
+    assert photo_line.endswith(" deleted.")
+    assert sidecar_line.startswith(f"1 sidecar moved to {removable.root / '.retrieval-held'}")
+    assert undo_line.startswith("To put the sidecars back: retrieval dedupe undo")
     assert not (removable.root / "b" / "new\nline.jpg").exists()
     assert "deleted permanently" in call("undo").stderr
+    assert (removable.root / "b" / "new\nline.xmp").read_text() == "edits"
+
+
+def test_undo_says_what_to_do_about_a_place_that_is_taken(removable):
+    call("apply", "plan.csv")
+    (removable.root / "b" / "new\nline.jpg").write_text("a new photo of that name")
+    back = call("undo")
+    assert "another file is at" in back.stderr
+    assert "move that file elsewhere, then run `retrieval dedupe undo` again" in back.stderr
+    assert "0 photos and 1 sidecar" in back.stderr
 
 
 def test_a_folder_of_choice(removable, tmp_path):

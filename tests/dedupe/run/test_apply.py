@@ -329,7 +329,8 @@ def test_delete_removes_for_good_but_no_sidecar_that_exists_only_once(library, p
     only = library.file("b/copy.jpg.xmp", "other edits")
     store = library.store()
     report = apply(store, plan(group(1, kept, copy)), DELETE)
-    assert (report.photos, report.sidecars) == (1, 2)
+    assert (report.photos, report.sidecars, report.sidecars_held) == (1, 1, 1)
+    assert report.size == kept.stat().st_size + len("same edits")  # what the disk has more room for
     assert not copy.exists()
     assert list((library.root / "b").iterdir()) == []
     assert held(library, report.run, "b/copy.jpg.xmp").read_text() == "other edits"

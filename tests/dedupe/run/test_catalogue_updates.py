@@ -5,8 +5,8 @@ from photos import photo
 from removals import Library, rows
 
 from retrieval.dedupe.run.catalogue_updates import is_indexed, record_change, record_return
+from retrieval.dedupe.run.fingerprint import fingerprint
 from retrieval.dedupe.run.records import Change, Mode
-from retrieval.dedupe.run.transfer import fingerprint
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from textures import saved, textured
 
 from retrieval.dedupe.plan.records import Kind
 from retrieval.dedupe.run.checks import check_file, check_options, check_pair, is_mounted
+from retrieval.dedupe.run.fingerprint import fingerprint
 from retrieval.dedupe.run.records import ApplyOptions, Mode
-from retrieval.dedupe.run.transfer import fingerprint
 from retrieval.errors import Remedy, RunError
 
 

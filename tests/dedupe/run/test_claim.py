@@ -9,8 +9,8 @@ from removals import planned
 from retrieval.dedupe.plan.records import PlannedFile
 from retrieval.dedupe.run import claim
 from retrieval.dedupe.run.claim import PlannedChange
+from retrieval.dedupe.run.fingerprint import fingerprint
 from retrieval.dedupe.run.records import Change, Mode
-from retrieval.dedupe.run.transfer import fingerprint
 from retrieval.errors import RunError
 
 

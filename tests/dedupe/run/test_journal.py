@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.dedupe.run.fingerprint import Fingerprint
 from retrieval.dedupe.run.journal import Journal, find_journal, journals
 from retrieval.dedupe.run.records import Change, Mode, State
-from retrieval.dedupe.run.transfer import Fingerprint
 from retrieval.errors import RunError
 
 ORIGINAL = Fingerprint(10, 1_600_000_000_123_456_789, 0o644, 42, "ab" * 32)
@@ -124,7 +124,7 @@ def test_foreign_and_future_files_are_refused(tmp_path):
             Journal.read(path)
     with Journal.create(tmp_path, Mode.MOVE, "plan", {}) as journal:
         pass
-    path.write_bytes(journal.path.read_bytes().replace(b'"format": 1', b'"format": 2'))
+    path.write_bytes(journal.path.read_bytes().replace(b'"format": 2', b'"format": 3'))
     with pytest.raises(RunError, match="upgrade"):
         Journal.read(path)
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.dedupe.run.fingerprint import Fingerprint
 from retrieval.dedupe.run.records import Change, Mode, change_document, change_from_document, relocated
-from retrieval.dedupe.run.transfer import Fingerprint
 
 # A line of a journal that 0.1.0 wrote: these names stay.
 WRITTEN = (

@@ -3,11 +3,11 @@ import shutil
 import pytest
 from removals import Library, tree
 
+from retrieval.dedupe.run.fingerprint import fingerprint
 from retrieval.dedupe.run.journal import Journal
 from retrieval.dedupe.run.records import Change, Mode, State
 from retrieval.dedupe.run.recovery import recover, refuse_unmounted
 from retrieval.dedupe.run.report import RunReport
-from retrieval.dedupe.run.transfer import fingerprint
 from retrieval.errors import Remedy, RunError
 
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.dedupe.run.fingerprint import fingerprint
 from retrieval.dedupe.run.journal import Journal
 from retrieval.dedupe.run.records import Change, Mode
 from retrieval.dedupe.run.restore import check_undoable, restore
-from retrieval.dedupe.run.transfer import fingerprint
 from retrieval.errors import RunError
 
 

@@ -1,24 +1,15 @@
 import errno
 import os
-import shutil
 import sys
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from retrieval.dedupe.run import transfer
-from retrieval.dedupe.run.transfer import (
-    delete,
-    fingerprint,
-    hardlink,
-    holds_bytes,
-    move,
-    plain_file_status,
-    reflink,
-    same_bytes,
-)
-from retrieval.errors import RunError
+from retrieval.dedupe.run.fingerprint import fingerprint, holds_bytes, plain_file_status
+from retrieval.dedupe.run.transfer import delete, hardlink, move, reflink, same_bytes
+from retrieval.errors import Remedy, RunError
 
 NANOSECONDS = 1_600_000_000_123_456_700
 
@@ -27,17 +18,6 @@ def made(path: Path, content: bytes = b"bytes") -> Path:
     path.write_bytes(content)
     os.utime(path, ns=(NANOSECONDS, NANOSECONDS))
     return path
-
-
-@pytest.fixture
-def elsewhere():
-    """A folder on another file system."""
-    memory = Path("/dev/shm")  # only Linux has it
-    if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
-        pytest.skip("no second file system at hand")
-    folder = Path(tempfile.mkdtemp(dir=memory))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def test_a_move_keeps_everything_and_leaves_nothing(tmp_path):
@@ -57,6 +37,41 @@ def test_a_move_across_file_systems_keeps_bytes_time_and_permissions(tmp_path, e
     assert (found.size, found.mtime_ns, found.mode, found.sha256) == (was.size, was.mtime_ns, 0o640, was.sha256)
     assert not source.exists()
     assert [path.name for path in elsewhere.iterdir()] == ["b"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to other users")
+def test_a_move_across_file_systems_keeps_owner_and_extended_attributes(tmp_path, elsewhere):
+    source, target = made(tmp_path / "a"), elsewhere / "b"
+    os.chown(source, 12345, 23456)
+    source.chmod(0o4755)  # giving a file to another user clears the first of these
+    for name, value in (("user.rating", b"5"), ("user.empty", b"")):
+        try:
+            os.setxattr(source, name, value)
+            os.setxattr(elsewhere, name, value)
+        except OSError:
+            pytest.skip("no extended attributes at hand")
+    was, read_at = fingerprint(source), source.stat().st_atime_ns
+    move(source, target, elsewhere / "partial", was)
+    assert replace(fingerprint(target), inode=was.inode) == was
+    assert target.stat().st_atime_ns >= read_at > NANOSECONDS
+    assert set(was.extended) == {"user.rating", "user.empty"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="becomes another user and back")
+def test_a_file_of_another_user_is_not_copied_by_one_who_cannot_give_it_back(tmp_path, elsewhere):
+    source = made(tmp_path / "a")
+    was = fingerprint(source)
+    elsewhere.chmod(0o777)
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    os.seteuid(12345)
+    try:
+        with pytest.raises(RunError, match="belongs to another user") as caught:
+            move(source, elsewhere / "b", elsewhere / "partial", was)
+    finally:
+        os.seteuid(0)
+    assert caught.value.remedy is Remedy.RUN_AS_OWNER
+    assert fingerprint(source) == was
 
 
 def test_a_move_never_overwrites(tmp_path):

@@ -1,4 +1,6 @@
+import contextlib
 import os
+import sys
 
 import pytest
 from photos import photo
@@ -6,10 +8,11 @@ from removals import Library, group, plan, rows, tree
 
 from retrieval.dedupe.plan.records import Kind
 from retrieval.dedupe.run.apply import apply
+from retrieval.dedupe.run.fingerprint import read_extended
 from retrieval.dedupe.run.journal import find_journal
 from retrieval.dedupe.run.records import ApplyOptions, Mode, State
 from retrieval.dedupe.run.undo import runs, undo
-from retrieval.errors import IndexLockedError, Interrupted, RunError
+from retrieval.errors import IndexLockedError, Interrupted, Remedy, RunError
 from retrieval.lock import writing
 
 
@@ -37,9 +40,10 @@ def test_what_is_in_the_way_or_has_changed_or_is_gone_is_left_and_the_rest_comes
     held(library, report, "copies/b.jpg").write_bytes(b"edited where it is held")
     back = undo(store)
     assert (back.photos, sorted(skipped.path for skipped in back.skipped)) == (1, [a, b])
-    told = {skipped.path: skipped.reason for skipped in back.skipped}
-    assert "another file is at" in told[a]
-    assert "has changed since" in told[b]
+    told = {skipped.path: skipped for skipped in back.skipped}
+    assert (told[a].remedy, told[b].remedy) == (Remedy.MAKE_ROOM_AND_UNDO, Remedy.MOVE_BACK_BY_HAND)
+    assert str(held(library, report, "copies/a.jpg")) in told[a].what  # where it is
+    assert str(held(library, report, "copies/b.jpg")) in told[b].what
     assert a.read_bytes() == b"somebody's new photo"
     assert held(library, report, "copies/a.jpg").read_bytes() == kept.read_bytes()
     assert held(library, report, "copies/b.jpg").read_bytes() == b"edited where it is held"
@@ -143,7 +147,8 @@ def test_a_linked_file_that_was_edited_since_stays(library, copies):
     apply(store, plan(group(1, kept, a)), ApplyOptions(Mode.HARDLINK))
     a.write_bytes(b"edited through the link")
     back = undo(store)
-    assert "has changed since" in back.skipped[0].reason
+    assert "has changed since" in back.skipped[0].what
+    assert back.skipped[0].remedy is Remedy.SEPARATE_BY_HAND
     assert a.samefile(kept)
     store.close()
 
@@ -234,4 +239,51 @@ def test_nothing_is_written_into_an_empty_mount_point(library, copies, tmp_path)
     library.root.mkdir()
     assert "mount its disk" in undo(store).skipped[0].reason
     assert list(library.root.iterdir()) == []
+    store.close()
+
+
+def attributes(path):
+    """Return what a file has besides its bytes."""
+    found = path.lstat()
+    return found.st_uid, found.st_gid, found.st_mode, found.st_mtime_ns, read_extended(path)
+
+
+@pytest.fixture
+def marked(copies):
+    """A copy with another owner, where the test may say so, with permissions and an attribute of its own."""
+    path = copies[1]
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 23456)
+    path.chmod(0o604)
+    if hasattr(os, "setxattr"):
+        with contextlib.suppress(OSError):  # a file system without them
+            os.setxattr(path, "user.rating", b"five\xff stars")
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no owners in numbers")
+@pytest.mark.parametrize("where", ["same disk", "other disk"])
+def test_owner_permissions_times_and_extended_attributes_come_back(library, copies, marked, elsewhere, where):
+    before, store = attributes(marked), library.store()
+    target = elsewhere if where == "other disk" else library.root.parent / "held"
+    apply(store, plan(group(1, copies[0], marked)), ApplyOptions(to=target))
+    kept = target / "archive" / "copies" / "a.jpg"
+    assert attributes(kept) == before
+    if os.geteuid() == 0:
+        os.chown(kept, 0, 0)  # a disk that knows no owners and no attributes, or a user who changed them
+    kept.chmod(0o777)
+    os.utime(kept, ns=(0, 0))
+    for name in before[-1]:
+        os.removexattr(kept, name)
+    assert undo(store).photos == 1
+    assert attributes(marked) == before
+    store.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to other users")
+def test_a_hard_link_that_is_undone_has_its_own_owner_again(library, copies, marked):
+    before, store = attributes(marked), library.store()
+    apply(store, plan(group(1, copies[0], marked)), ApplyOptions(Mode.HARDLINK))
+    assert undo(store).photos == 1
+    assert attributes(marked) == before
     store.close()
