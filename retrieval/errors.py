@@ -134,6 +134,7 @@ class Remedy(Enum):
     PUT_BACK_FROM_TRASH = "put it back from there"
     RUN_AS_OWNER = "run as that user or as an administrator, or choose a holding folder on the same disk"
     LIST_RUNS = "list the runs and choose one of them"
+    INDEX_REFERENCE = "check its name, or index that folder first"
     KEEP_RULES = "choose among {rules}"
     FORMAT_RULE = "write formats as in format:raw>heic>jpg"
 

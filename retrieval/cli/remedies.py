@@ -66,6 +66,7 @@ WORDS = {
     Remedy.MAKE_ROOM_AND_UNDO: "move that file elsewhere, then run `retrieval dedupe undo` again",
     Remedy.RUN_AS_OWNER: "run as that user or as an administrator, or choose a folder on the same disk with --to",
     Remedy.LIST_RUNS: "choose one of those that `retrieval dedupe runs` lists",
+    Remedy.INDEX_REFERENCE: "check the folder given with --reference, or add it with `retrieval index FOLDER`",
     Remedy.KEEP_RULES: "choose for --keep among {rules}",
     Remedy.OTHER_HOLDING_FOLDER: "choose another folder with --to",
     Remedy.HOLD_INSTEAD: "move it to a folder with --to DIR",

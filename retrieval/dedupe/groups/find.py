@@ -8,6 +8,7 @@ from retrieval.dedupe.groups import keep_rules
 from retrieval.dedupe.groups.files import FindScope, GroupFiles
 from retrieval.dedupe.groups.keep_rules import KeepRule
 from retrieval.dedupe.groups.offered import OfferedGroups
+from retrieval.dedupe.groups.reference import indexed_references
 from retrieval.dedupe.groups.related import RelatedGroups
 from retrieval.dedupe.groups.split_shots import keep_split_shots
 from retrieval.dedupe.plan.records import LOSSLESS, Group, Kind, Plan
@@ -48,12 +49,15 @@ class Findings:
 def find(store: Store, options: FindOptions, progress: Callable[[Progress], None] = lambda _now: None) -> Findings:
     """Find groups of duplicates. Compares what is new in the index with everything, and remembers what it found.
 
-    Changes nothing outside the index folder. Raises QueryError for invalid options and for a filter that names what the
-    index does not know, IndexLockedError while another process writes to the index.
+    Changes nothing outside the index folder. Raises QueryError for invalid options, for a reference folder without
+    indexed photos and for a filter that names what the index does not know, IndexLockedError while another process
+    writes to the index.
     """
     kinds = _checked_kinds(options)
     rules = keep_rules.parse(options.keep)
     store.reload()
+    scope = replace(options.scope, reference=indexed_references(store, options.scope.reference))
+    options = replace(options, scope=scope)
     resolve_filter(store, options.filter or Filter())  # a typing error must not come to light after hours of comparing
     compared = 0
     if kinds.intersection(_MATCHED):

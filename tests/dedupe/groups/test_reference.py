@@ -1,0 +1,83 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from photos import photo
+from removals import Library
+
+from retrieval.dedupe.groups.files import FindScope
+from retrieval.dedupe.groups.find import FindOptions
+from retrieval.dedupe.groups.reference import indexed_references
+from retrieval.dedupe.plan.records import Action, Kind
+from retrieval.errors import QueryError, Remedy
+
+
+@pytest.fixture
+def library(index, tmp_path):
+    """A photo in a folder to be protected, and its copy, which is the better keeper."""
+    library = Library(index, tmp_path / "archive")
+    kept = photo(library.root / "safe" / "deep" / "a.jpg", 1)
+    library.file("card/a.jpg", kept.read_bytes(), 1_000_000_000)
+    index.add(library.root)
+    return library
+
+
+def removed(index, reference):
+    options = FindOptions(kinds=[Kind.EXACT], keep="oldest", scope=FindScope(reference=[reference]))
+    members = [member for group in index.duplicates(options).plan.groups for member in group.members]
+    return [member.file.path.parent.name for member in members if member.action is Action.REMOVE]
+
+
+@pytest.mark.parametrize("folder", ["archive/safe", "archive/safe/deep", "link", "link/deep"])
+def test_a_folder_is_protected_however_its_path_is_written(library, tmp_path, folder):
+    (tmp_path / "link").symlink_to(library.root / "safe")
+    assert removed(library.index, tmp_path / folder) == ["card"]
+
+
+def test_a_folder_above_the_archive_protects_all_of_it(library, tmp_path):
+    assert removed(library.index, tmp_path) == []
+
+
+@pytest.mark.parametrize("folder", ["empty", "not there"])
+def test_a_folder_without_indexed_photos_is_an_error(library, tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(QueryError, match="no indexed photo lies in the reference folder") as caught:
+        removed(library.index, tmp_path / folder)
+    assert caught.value.remedy is Remedy.INDEX_REFERENCE
+
+
+def test_a_disk_that_is_not_mounted_is_known_by_its_path(library, tmp_path):
+    from retrieval.store import Store
+
+    library.index.close()
+    library.root.rename(tmp_path / "unmounted")
+    store = Store.open(library.folder)
+    assert indexed_references(store, [library.root / "safe"]) == (library.root / "safe",)
+    store.close()
+
+
+BIND = """
+import sys, subprocess
+from pathlib import Path
+from retrieval.dedupe.groups.reference import indexed_references
+from retrieval.store import Store
+subprocess.run(["mount", "--bind", sys.argv[2], sys.argv[3]], check=True)
+store = Store.open(Path(sys.argv[1]))
+print(*indexed_references(store, [Path(sys.argv[3])]))
+store.close()
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount folders, in a namespace of its own"
+)
+def test_a_second_mount_of_an_indexed_folder_is_that_folder(library, tmp_path):
+    library.index.close()
+    (tmp_path / "mounted").mkdir()
+    words = [library.folder, library.root / "safe", tmp_path / "mounted"]
+    program = ["unshare", "-m", "--propagation", "private", sys.executable, "-c", BIND, *map(str, words)]
+    done = subprocess.run(program, capture_output=True, text=True)
+    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("this root may not mount")
+    assert done.stdout.strip() == str(library.root / "safe"), done.stderr
