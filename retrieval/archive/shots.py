@@ -1,13 +1,15 @@
 """Which files are one shot and go where the photo goes: RAW and JPEG twins, sidecars, a Live Photo's video.
 
-Only names are looked at; what is done with the files is left to `apply`.
+Names decide, but for videos: whether one shows the shot, somebody who can read it has to say. What is done with the
+files is left to `apply`.
 """
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from retrieval.archive.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
@@ -19,6 +21,7 @@ SIDECAR_SUFFIXES = frozenset(
         ".rpp", ".nksc", ".spd", ".xmpl", ".vrd", ".dr4", ".nrx", ".mov",
     )
 )  # fmt: skip
+VIDEO_SUFFIXES = frozenset((".mov",))
 # These stand for a photo only where its full name is part of theirs: "IMG_1.jpg.json".
 FULL_NAME_SUFFIXES = SIDECAR_SUFFIXES | {".json", ".txt", ".yml", ".yaml", ".md5", ".sha256"}
 _VERSION = re.compile(r"_\d\d+(?=\.[^.]+$)")  # darktable: "IMG_1_01.CR2.xmp" is a second edit of IMG_1.CR2
@@ -36,17 +39,26 @@ def rest_of_shot(path: Path) -> tuple[Path, ...]:
 
 
 class Shots:
-    """Answers the same for many files; lists each folder once."""
+    """Answers the same for many files; lists each folder once, and asks once about each photo and video.
 
-    def __init__(self) -> None:
+    `is_moving_part` tells whether a video shows the shot of a photo; without it, the name decides.
+    """
+
+    def __init__(self, is_moving_part: Callable[[Path, Path], bool] = lambda _photo, _video: True) -> None:
         self._folders: dict[Path, _Folder] = {}
+        self._is_moving_part = cache(is_moving_part)
 
     def rest_of_shot(self, path: Path) -> tuple[Path, ...]:
         """See the function of that name."""
         if path.parent not in self._folders:
             self._folders[path.parent] = _Folder.listed(path.parent)
-        names = self._folders[path.parent].rest_of(path.name)
-        return tuple(path.parent / name for name in sorted(names))
+        names = sorted(self._folders[path.parent].rest_of(path.name))
+        photos = [path.parent / name for name in (path.name, *names) if _suffix(name) in PHOTO_SUFFIXES]
+        rest = (path.parent / name for name in names)
+        return tuple(other for other in rest if _suffix(other.name) not in VIDEO_SUFFIXES or self._shows(photos, other))
+
+    def _shows(self, photos: Iterable[Path], video: Path) -> bool:
+        return any(self._is_moving_part(photo, video) for photo in photos)
 
     def forget(self, paths: Iterable[Path]) -> None:
         """Take note that files have left."""

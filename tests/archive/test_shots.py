@@ -86,3 +86,18 @@ def test_a_folder_is_listed_once(tmp_path):
     assert shots.rest_of_shot(tmp_path / "a.jpg") == (tmp_path / "a.xmp",)
     with pytest.raises(OSError, match="missing"):
         rest_of_shot(tmp_path / "missing" / "a.jpg")
+
+
+def test_a_video_goes_along_only_where_it_shows_the_shot(tmp_path):
+    fill(tmp_path, "a.CR2", "a.JPG", "a.mov", "a.xmp")
+    asked = []
+
+    def is_moving_part(photo, video):
+        asked.append((photo.name, video.name))
+        return False
+
+    shots = Shots(is_moving_part)
+    for _ in range(2):
+        assert shots.rest_of_shot(tmp_path / "a.JPG") == (tmp_path / "a.CR2", tmp_path / "a.xmp")
+    assert sorted(asked) == [("a.CR2", "a.mov"), ("a.JPG", "a.mov")]
+    assert tmp_path / "a.mov" in Shots().rest_of_shot(tmp_path / "a.JPG")

@@ -8,6 +8,7 @@ from pathlib import Path
 from retrieval.archive.shots import Shots
 from retrieval.archive.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
 from retrieval.catalogue.copies import Copy
+from retrieval.decode.live_photo import is_moving_part
 from retrieval.dedupe.groups.keep_rules import Candidate, KeepRule, preferred_first
 from retrieval.dedupe.plan.records import PlannedFile
 from retrieval.manifest import Manifest
@@ -71,7 +72,7 @@ class GroupFiles:
     scope: FindScope
     rules: tuple[KeepRule, ...]
     choice: SelectedPhotos = field(default_factory=SelectedPhotos)
-    shots: Shots = field(default_factory=Shots)
+    shots: Shots = field(default_factory=lambda: Shots(is_moving_part))
     known: dict[Path, GroupFile] = field(default_factory=dict)
 
     def from_copies(self, copies: Iterable[Copy]) -> list[GroupFile]:

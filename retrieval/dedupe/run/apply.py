@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from retrieval.archive.shots import Shots
+from retrieval.decode.live_photo import is_moving_part
 from retrieval.dedupe.plan import plan_file
 from retrieval.dedupe.plan.records import REMOVABLE, Group, Member, Plan
 from retrieval.dedupe.run import catalogue_updates, transfer, trash
@@ -78,7 +79,7 @@ class _Run:
         self._options = options
         self._report = report
         self._journal: Journal | None = None
-        self._shots = Shots()
+        self._shots = Shots(is_moving_part)
         self._last: Change | None = None  # in the journal
         self._group_problems: dict[int, RunError | None] = {}  # by number of the group
         self._checked: dict[Path, Fingerprint] = {}  # the files to remove, as they were when their group was checked

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import live_photos
 import pytest
 from catalogues import sql
 from photos import photo
@@ -152,16 +153,17 @@ def test_names_of_every_kind(library):
 def test_a_shot_moves_as_one(library):
     raw, jpeg = library.file("a/IMG_1.CR2", "raw"), photo(library.root / "a/IMG_1.JPG", 1)
     shot = [library.file("b/IMG_1.CR2", "raw"), library.file("b/IMG_1.JPG", jpeg.read_bytes())]
-    shot += [library.file(f"b/{name}", name) for name in ("IMG_1.xmp", "IMG_1.CR2.xmp", "IMG_1.jpg.json", "img_1.MOV")]
+    shot += [library.file(f"b/{name}", name) for name in ("IMG_1.xmp", "IMG_1.CR2.xmp", "IMG_1.jpg.json")]
+    stranger = library.file("b/img_1.MOV", "a video of another camera")
     other = library.file("b/IMG_10.xmp", "another's")
     library.file("a/IMG_1.xmp", "the keeper's")
     store, before = library.store(), tree(library.root)
     report = apply(store, plan(group(1, raw, shot[0]), group(2, jpeg, shot[1])))
-    assert (report.photos, report.sidecars, report.skipped) == (2, 4, [])
+    assert (report.photos, report.sidecars, report.skipped) == (2, 3, [])
     assert sorted(held(library, report.run, "b").iterdir()) == sorted(
         held(library, report.run, f"b/{path.name}") for path in shot
     )
-    assert list((library.root / "b").iterdir()) == [other]
+    assert sorted((library.root / "b").iterdir()) == [other, stranger]
     assert len(list((library.root / "a").iterdir())) == 3
     undo(store)
     assert tree(library.root) == before
@@ -697,4 +699,16 @@ def test_the_catalogue_of_a_run_is_sound(library, pair):
         undo(store)
         assert store.catalogue.integrity.findings() == []
     assert sql(store.folder, "SELECT count(*) FROM photo") == [(2,)]
+    store.close()
+
+
+def test_the_moving_part_of_a_live_photo_goes_along(library):
+    live_photos.photo(library.file("a/IMG_1.jpg", ""), "one shot")
+    copy = library.file("b/IMG_1.jpg", (library.root / "a/IMG_1.jpg").read_bytes())
+    video = live_photos.movie(library.root / "b" / "IMG_1.MOV", "one shot")
+    store = library.store()
+    report = apply(store, plan(group(1, library.root / "a/IMG_1.jpg", copy)))
+    assert (report.photos, report.sidecars, video.exists()) == (1, 1, False)
+    undo(store)
+    assert video.exists()
     store.close()
