@@ -78,8 +78,8 @@ def edited(arguments: argparse.Namespace, work: Path) -> None:
     print_cost(found, len(trial.family))
     print_edits(trial, pairs)
     print_wrong(trial, pairs)
-    if arguments.previews:
-        write_looks(trial, pairs, arguments.previews)
+    if arguments.looks:
+        write_looks(trial, pairs, arguments.looks)
 
 
 def make_edited(arguments: argparse.Namespace, work: Path) -> Trial:
@@ -201,8 +201,8 @@ def shot_in_bursts(arguments: argparse.Namespace, work: Path) -> None:
     print(f"  {len(in_bursts)} called a burst, {len(set(false) & counted)} called duplicates (must be 0)")
     print_cost(found, len(trial.family))
     print_wrong(trial, found.pairs(*REMOVABLE))
-    if arguments.previews:
-        write_looks(trial, found.pairs(*REMOVABLE), arguments.previews)
+    if arguments.looks:
+        write_looks(trial, found.pairs(*REMOVABLE), arguments.looks)
 
 
 def scale(arguments: argparse.Namespace, work: Path) -> None:

@@ -82,15 +82,16 @@ def test_a_person_edits_the_plan(library, tmp_path):
     with plan.open(encoding="utf-8-sig", newline="") as file:
         header, *rows = list(csv.reader(file))
     column = {name: place for place, name in enumerate(header)}
-    for row in rows:  # b-crop.jpg is to stay instead of b.jpg, all else is left alone
+    for row in rows:  # a.png is to stay instead of a.bmp, and b-crop.jpg instead of b.jpg, all else is left alone
         name = Path(row[column["path"]]).name
-        keeps = not name.startswith("b") or name == "b-crop.jpg"
-        row[column["action"]] = "keep" if keeps else "remove"
+        row[column["action"]] = "remove" if name in ("a.bmp", "b.jpg") else "keep"
     with plan.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows([header, *rows])
     before = tree(library)
-    run("dedupe", "apply", plan, "--index", index, "--kinds", "near,same-pixels,exact")
-    assert {name for name in before if not (library / name).exists()} == {"b.jpg"}
+    words = ("dedupe", "apply", plan, "--index", index, "--kinds", "near,same-pixels,exact")
+    result = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    assert {name for name in before if not (library / name).exists()} == {"a.bmp"}
+    assert "b-crop.jpg lacks 21 % of the frame" in result.output
     run("dedupe", "undo", "--index", index)
     assert tree(library) == before
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.dedupe.alike.features import Features, Grey
+from retrieval.dedupe.alike.features import Features, Grey, unframed
 from retrieval.dedupe.alike.geometry import Affine
 
 _BLOCKS = 1 / 16  # of the long side: one block's
@@ -57,12 +57,14 @@ def agreement(first: Features, second: Features, affine: Affine) -> Agreement:
     side = max(height, width)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved: Grey = np.asarray(
-        cv2.warpAffine(_unframed(second), affine, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE),
+        cv2.warpAffine(
+            unframed(second.grey, second.border), affine, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        ),
         dtype=np.uint8,
     )
     shared = _shared(first, second, affine)
     overlap = np.asarray(cv2.erode(shared, _MARGIN, borderType=cv2.BORDER_CONSTANT, borderValue=0), dtype=np.uint8)
-    x, y = (_structure(picture, side) * overlap for picture in (_unframed(first), moved))
+    x, y = (_structure(picture, side) * overlap for picture in (unframed(first.grey, first.border), moved))
     grid = (max(1, round(width / (side * _BLOCKS))), max(1, round(height / (side * _BLOCKS))))
     covered = _blocks(overlap.astype(np.float32), grid)
     if not (covered > _COVERED).any() or min(_strength(x, overlap), _strength(y, overlap)) < _VISIBLE:
@@ -118,16 +120,6 @@ def _shared(first: Features, second: Features, affine: Affine) -> Mask:
     height, width = first.shape
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(_inside(second), affine, (width, height), flags=flags) * _inside(first))
-
-
-def _unframed(picture: Features) -> Grey:
-    """The picture with its outermost pixels drawn out over its border, whose edge would outweigh all else."""
-    if not any(picture.border):
-        return picture.grey
-    height, width = picture.shape
-    top, bottom, left, right = picture.border
-    inner = picture.grey[top : height - bottom, left : width - right]
-    return np.asarray(cv2.copyMakeBorder(inner, top, bottom, left, right, cv2.BORDER_REPLICATE), dtype=np.uint8)
 
 
 def _inside(picture: Features) -> Mask:

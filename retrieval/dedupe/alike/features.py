@@ -84,6 +84,16 @@ def border(grey: Grey) -> Border:
     return _even_lines(grey), _even_lines(grey[::-1]), _even_lines(grey.T), _even_lines(grey.T[::-1])
 
 
+def unframed(grey: Grey, frame: Border) -> Grey:
+    """The picture with its outermost pixels drawn out over its border, whose edge would outweigh all else."""
+    if not any(frame):
+        return grey
+    height, width = grey.shape
+    top, bottom, left, right = frame
+    inner = grey[top : height - bottom, left : width - right]
+    return np.asarray(cv2.copyMakeBorder(inner, top, bottom, left, right, cv2.BORDER_REPLICATE), dtype=np.uint8)
+
+
 def _even_lines(lines: Grey) -> int:
     """How many lines from the first on are of the first one's shade all along."""
     limit, shade = int(_MAX_BORDER * len(lines)), lines[0].mean()

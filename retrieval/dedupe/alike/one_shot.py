@@ -118,12 +118,13 @@ def _other_settings(first: ShotFacts, second: ShotFacts) -> str | None:
 
 
 def _other_count(first: ShotFacts, second: ShotFacts, *, sure: bool) -> str | None:
-    counters = dict(second.counters)
-    for kind, value in sorted(first.counters):
+    """A counter of which the two files know no value in common. Edited files may have several values of one."""
+    for kind in sorted({kind for kind, _ in first.counters}):
         if (kind in _SURE_COUNTERS) != sure or (kind in _WRITING_COUNTERS and first.is_raw != second.is_raw):
             continue
-        if counters.get(kind, value) != value:
-            return f"{kind} {value} against {counters[kind]}"
+        own, other = ({value for name, value in facts.counters if name == kind} for facts in (first, second))
+        if other and own.isdisjoint(other):
+            return f"{kind} {min(own)} against {min(other)}"
     return None
 
 

@@ -6,16 +6,16 @@ from retrieval.errors import PhotoError
 
 
 def why_different(keeper: Path, member: Path) -> str | None:
-    """Say why two photos are not known to be one picture; None where they are."""
-    from retrieval.archive.content import read_file
-    from retrieval.decode.photo import decode
-    from retrieval.dedupe.alike.compare import LARGE_SIDE, same_picture  # OpenCV, which most plans do without
+    """Say what would be lost if the member went and the keeper stayed; None where the keeper shows all of it."""
+    from retrieval.dedupe.alike.compare import compare_files  # OpenCV, which most plans do without
+    from retrieval.dedupe.alike.photo_file import PhotoFile
 
     try:
-        pictures = [
-            decode(read_file(path).data, name=path.name, at_least=(LARGE_SIDE, LARGE_SIDE)).image
-            for path in (keeper, member)
-        ]
+        verdict = compare_files(PhotoFile.read(keeper), PhotoFile.read(member))
     except PhotoError as error:
         return f"one of them {error.reason}"
-    return None if same_picture(*pictures) else "their pixels do not agree"
+    if verdict is None:
+        return "their pixels do not agree"
+    if verdict.kind not in ("same-pixels", "near"):
+        return verdict.reason
+    return f"{keeper.name} lacks {verdict.first_lacks}" if verdict.first_lacks else None

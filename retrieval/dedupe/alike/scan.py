@@ -10,13 +10,14 @@ from threadpoolctl import threadpool_limits
 
 from retrieval.archive.content import read_file
 from retrieval.catalogue.contents import Ids
-from retrieval.catalogue.matches import Match
+from retrieval.catalogue.matches import ONE_SHOT, Match
 from retrieval.catalogue.rehash import rehash
-from retrieval.decode.photo import decode
 from retrieval.decode.prefetch import prefetch
 from retrieval.decode.preview import make_preview
-from retrieval.dedupe.alike.compare import LARGE_SIDE, Comparer, Verdict
+from retrieval.dedupe.alike.compare import Comparer, Verdict
+from retrieval.dedupe.alike.photo_file import PhotoFile
 from retrieval.dedupe.alike.propose import Candidates, Proposer
+from retrieval.dedupe.alike.shot_times import are_different_shots
 from retrieval.dedupe.alike.sketch import RULES, sketch
 from retrieval.errors import PhotoError
 from retrieval.records import Preview, Progress
@@ -24,6 +25,7 @@ from retrieval.store import Store
 
 Listener = Callable[[Progress], None]
 
+_LOOK_SIDE = 384  # pixels of the longer side that a preview is made from
 _AT_ONCE = 32  # contents whose looks one thread reads together
 _RECORDED = 256  # contents that are recorded together: a kill repeats no more than these
 _MAX_FAMILY = 24  # contents of one family that are all compared with each other
@@ -37,7 +39,7 @@ class Scan:
         self._known = store.catalogue
         self._workers = workers
         self._progress = progress
-        self._comparer = Comparer(self._known.previews.of, self._decode)
+        self._comparer = Comparer(self._known.previews.of, self._read)
 
     def update(self) -> int:
         """Compare what is new with everything; return how many contents were new."""
@@ -71,8 +73,11 @@ class Scan:
             self._progress(Progress("looking", done, len(missing)))
 
     def _look_of(self, content: int) -> Preview | None:
-        image = self._decode(content, LARGE_SIDE)
-        return make_preview(image) if image else None
+        file = self._read(content)
+        try:
+            return make_preview(Image.fromarray(file.picture(_LOOK_SIDE).pixels)) if file else None
+        except PhotoError:
+            return None
 
     def _sketch(self) -> None:
         """Sum up the local features of what has no sketch."""
@@ -94,23 +99,33 @@ class Scan:
         done = 0
         asked: dict[int, Ids] = {}
         for contents in _parts(proposer.order(fresh), _RECORDED):
-            jobs = ((partial(self._judge, _unasked(candidates, asked)), 0) for candidates in proposer.of(contents))
+            proposed = list(proposer.of(contents))
+            jobs = ((partial(self._judge, _unasked(candidates, asked)), 0) for candidates in proposed)
             found = prefetch(jobs, workers=self._workers, window=8 * self._workers, budget=0)
-            self._known.matches.add_compared(contents.tolist(), [one for some in found for one in some], RULES)
+            matches = [one for some in found for one in some]
+            # What could not be read, its disk being away perhaps, is compared when it is back.
+            unread = self._comparer.unread
+            compared = [one.content for one in proposed if unread.isdisjoint([one.content, *one.others.tolist()])]
+            self._known.matches.add_compared(compared, matches, RULES)
             done += len(contents)
             self._progress(Progress("comparing", done, len(fresh)))
 
     def _judge(self, candidates: Candidates) -> list[Match]:
         cosines = dict(zip(candidates.others.tolist(), candidates.cosines.tolist(), strict=True))
-        promising = sorted(cosines, key=lambda other: -cosines[other])
+        shots = {copy.content: copy for copy in self._known.copies.of([candidates.content, *cosines])}
+        own = shots.get(candidates.content)
+        if own is None:  # its files are gone meanwhile
+            return []
+        others = [other for other in cosines if other in shots and not are_different_shots(own, shots[other])]
+        promising = sorted(others, key=lambda other: -cosines[other])
         verdicts = self._comparer.compare(candidates.content, promising)
-        return [_match(candidates.content, other, cosines[other], one) for other, one in verdicts.items()]
+        return [_match((candidates.content, other), cosines[other], verdict) for other, verdict in verdicts.items()]
 
     def _complete(self, fresh: set[int]) -> None:
         """Compare within each family that has grown: every file is to match its keeper, whichever that will be."""
-        known = self._known.matches.all()
+        known = [one for one in self._known.matches.all() if one.kind in ONE_SHOT]
         families = (family for family in _families(known) if fresh & family and len(family) <= _MAX_FAMILY)
-        proven = {(one.first, one.second) for one in known}
+        proven = {(one.first, one.second) for one in self._known.matches.all()}
         pairs: list[Candidates] = []
         for family in families:
             for content in sorted(family):
@@ -128,28 +143,23 @@ class Scan:
         theirs = vectors[[rows[other] for other in others.tolist()]].astype(np.float32)
         return Candidates(content, others, theirs @ own)
 
-    def _decode(self, content: int, side: int | None) -> Image.Image | None:
-        """The picture in the first of its files that can be read; about `side` pixels on its longer side."""
+    def _read(self, content: int) -> PhotoFile | None:
+        """The first of a content's files that can be read."""
         for copy in self._known.copies.of([content]):
             path = self._store.manifest.path_of(copy.root, copy.relative)
             try:
                 read = read_file(path)
-                if read.hash != copy.hash:
-                    continue  # changed since it was indexed: not what is being compared
-                size = (side, side) if side else None
-                image = decode(read.data, name=path.name, at_least=size, allow_truncated=True).image
             except PhotoError:
                 continue
-            if side:
-                image = image.copy()
-                image.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
-            return image
+            if read.hash == copy.hash:  # else it changed since it was indexed: not what is being compared
+                return PhotoFile(read.data, path.name)
         return None
 
 
-def _match(content: int, other: int, cosine: float, verdict: Verdict) -> Match:
-    first, second = sorted((content, other))
-    return Match(first, second, verdict.kind, round(cosine, 4), verdict.score, verdict.reason, "", "", ())
+def _match(pair: tuple[int, int], cosine: float, verdict: Verdict) -> Match:
+    first, second = sorted(pair)
+    lacks = verdict.first_lacks, verdict.second_lacks
+    return Match(first, second, verdict.kind, round(cosine, 4), verdict.score, verdict.reason, *lacks, verdict.places)
 
 
 def _unasked(candidates: Candidates, asked: dict[int, Ids]) -> Candidates:

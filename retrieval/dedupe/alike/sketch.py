@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.dedupe.alike.features import MIRROR, WIDTH, Features, rooted
 
-RULES = 1  # of features, sketches and comparisons: what was found by others is found anew
+RULES = 2  # of features, sketches and comparisons: what was found by others is found anew
 DIMENSION = 512
 _SEED = 0
 _VOCABULARY = "vocabulary.npy"

@@ -8,8 +8,8 @@ from pathlib import Path
 from retrieval.catalogue.catalogue import CatalogueView
 from retrieval.catalogue.copies import Copy
 from retrieval.catalogue.matches import Match
+from retrieval.dedupe.alike.shot_times import are_different_shots
 from retrieval.dedupe.groups import keep_rules
-from retrieval.dedupe.groups.bursts import are_different_shots
 from retrieval.dedupe.groups.files import GroupFile, GroupFiles, without_hard_links
 from retrieval.dedupe.groups.matched import MatchedFiles
 from retrieval.dedupe.groups.stars import containers_first, stars

@@ -9,7 +9,8 @@ from retrieval.archive.suffixes import PHOTO_SUFFIXES
 from retrieval.catalogue.catalogue import CatalogueView
 from retrieval.catalogue.copies import Copy
 from retrieval.catalogue.matches import Match
-from retrieval.dedupe.groups.bursts import are_different_shots, are_of_one_burst, bursts, camera_time
+from retrieval.dedupe.alike.shot_times import are_different_shots, camera_time
+from retrieval.dedupe.groups.bursts import are_of_one_burst, bursts
 from retrieval.dedupe.groups.files import GroupFile, GroupFiles
 from retrieval.dedupe.groups.matched import MatchedFiles
 from retrieval.dedupe.groups.stars import stars

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from retrieval.catalogue.copies import Copy
 from retrieval.decode.file_numbers import file_number
-from retrieval.dedupe.groups.bursts import are_different_shots, camera_time
+from retrieval.dedupe.alike.shot_times import are_different_shots, camera_time
 
 # What copying adds to a name: "IMG_1 (2)", "IMG_1 copy 3", "IMG_1 - Copy (2)".
 _COPIED = re.compile(r"(?:[ _-]+(?:copy|kopie|copie|copia))?(?:[ _]?\(\d+\)|(?<=copy) \d+)?$")

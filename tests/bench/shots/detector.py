@@ -34,16 +34,21 @@ class Compared:
 
 def compare(first: Path, second: Path) -> Compared:
     """Ask the pair test about two files. Nothing else in these benchmarks calls it."""
-    from retrieval.decode.photo import decode
-    from retrieval.dedupe.alike.compare import same_picture
+    from retrieval.dedupe.alike.compare import compare_files
+    from retrieval.dedupe.alike.photo_file import PhotoFile
     from retrieval.errors import PhotoError
 
     try:
-        images = [decode(path.read_bytes(), name=path.name).image for path in (first, second)]
+        verdict = compare_files(PhotoFile.read(first), PhotoFile.read(second))
     except PhotoError as error:
         return Compared(None, str(error))
-    verdict = same_picture(*images)
-    return Compared(verdict.kind, verdict.reason) if verdict else Compared(None)
+    if verdict is None:
+        return Compared(None)
+    lacks = bool(verdict.first_lacks), bool(verdict.second_lacks)
+    if verdict.kind in ("near", "same-pixels") and all(lacks):
+        return Compared("overlap", f"each lacks: {verdict.first_lacks} | {verdict.second_lacks}")
+    stays = {(False, True): True, (True, False): False}.get(lacks)
+    return Compared(verdict.kind, verdict.reason, stays)
 
 
 def each_pair(one: Set, archive: Path) -> Iterator[Judgement]:

@@ -56,6 +56,16 @@ def test_one_fact_is_enough_to_tell_two_shots(changes: dict[str, Any], words: st
     assert not proves_one_shot(SHOT, replace(SHOT, **changes))
 
 
+def test_of_several_counts_one_in_common_is_enough() -> None:
+    one, two, three = (
+        replace(FINE, counters=frozenset(("shutter count", count) for count in counts))
+        for counts in ((1001,), (1001, 1002), (1003, 1004))
+    )
+    assert contradiction(one, two) is contradiction(two, one) is None
+    assert contradiction(two, three) == "shutter count 1001 against 1003"
+    assert contradiction(three, two) == "shutter count 1003 against 1001"
+
+
 def test_counts_and_bodies_tell_two_shots() -> None:
     first, second = (replace(FINE, counters=frozenset({("shutter count", count)})) for count in (1001, 1002))
     assert contradiction(first, second) == "shutter count 1001 against 1002"

@@ -247,9 +247,20 @@ def test_what_cannot_be_read_any_more_is_left_out(index, tmp_path):
     index.add(folder)
     for path in folder.iterdir():
         path.unlink()
-    findings = index.duplicates()  # by thumbnails alone
-    assert findings.compared == 9
-    assert {group.kind for group in findings.plan.groups} == {"near"}
+    findings = index.duplicates()  # no thumbnail alone is proof of anything
+    assert (findings.plan.groups, findings.related) == ((), ())
+    assert matches(index) == set()
+
+
+def test_what_can_be_read_again_is_compared_then(index, tmp_path):
+    """A drive that was not there when somebody asked."""
+    folder = library(tmp_path / "archive", originals=3)
+    index.add(folder)
+    folder.rename(tmp_path / "away")
+    index.duplicates()
+    (tmp_path / "away").rename(folder)
+    assert index.duplicates().compared == 9
+    assert matches(index)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

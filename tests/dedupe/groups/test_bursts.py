@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.catalogue.copies import Copy
-from retrieval.dedupe.groups.bursts import BURST_GAP_S, are_different_shots, bursts
+from retrieval.dedupe.alike.shot_times import are_different_shots
+from retrieval.dedupe.groups.bursts import BURST_GAP_S, bursts
 
 NOON = datetime(2024, 5, 1, 12, 0, 0)
 WEST = timezone(timedelta(hours=-5))

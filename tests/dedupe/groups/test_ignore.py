@@ -12,13 +12,13 @@ SIZE = (200, 150)
 
 @pytest.fixture
 def trio(index, tmp_path) -> list[Path]:
-    """One picture in three versions, indexed."""
+    """One picture in three versions, each containing the next, indexed."""
     picture = textured(1, SIZE)
     folder = tmp_path / "archive"
     files = [
         saved(picture, folder / "a.jpg", quality=95),
         saved(EDITS["grey"](picture), folder / "b.jpg", quality=92),
-        saved(EDITS["crop 10 %"](picture), folder / "c.jpg", quality=90),
+        saved(EDITS["grey"](EDITS["crop 10 %"](picture)), folder / "c.jpg", quality=90),
     ]
     index.add(folder)
     return files
