@@ -19,7 +19,9 @@ _FLAT_WINDOW = 19  # pixels, in which a place is flat or not
 _FLATTEST = 2.0  # per cent of what is shown
 _VISIBLE = 0.6  # grey levels, root mean square: less is rounding
 _BALANCED = 0.6  # between the two pictures' noise
+_FAINT, _UNEVEN = 0.4, 0.4  # the same, where the noise of one exposure is fainter: it got less or more light
 _UNRELATED, _RELATED = 0.25, 0.6  # correlation
+_NOTHING_IN_COMMON = 0.08
 _SAME_SCALE = 0.003
 _EXACT, _SHIFTED = 0.08, 0.1  # pixels
 _ROUNDED = 0.25  # pixels: programs scale by slightly different rules
@@ -41,7 +43,8 @@ class Noise:
     def is_unrelated(self) -> bool:
         """Both have noise, and each its own: two exposures."""
         low, high = sorted((self.first, self.second))
-        return low >= _VISIBLE and low >= _BALANCED * high and self.correlation < _UNRELATED
+        clearly = low >= _VISIBLE and low >= _BALANCED * high and self.correlation < _UNRELATED
+        return clearly or (low >= _FAINT and low >= _UNEVEN * high and self.correlation < _NOTHING_IN_COMMON)
 
     @property
     def is_related(self) -> bool:
