@@ -59,7 +59,7 @@ def test_options_that_exclude_each_other(options, remedy):
 def test_a_keeper_chosen_by_hand_is_compared_by_its_pixels(tmp_path):
     folder = tmp_path.resolve()
     first = saved(textured(1), folder / "a.jpg")
-    same, other = saved(textured(1).resize((240, 180)), folder / "b.jpg"), saved(textured(2), folder / "c.jpg")
+    same, other = saved(textured(1), folder / "b.jpg", quality=70), saved(textured(2), folder / "c.jpg")
     options = ApplyOptions(kinds=frozenset((Kind.NEAR,)))
 
     def by_hand(member):
