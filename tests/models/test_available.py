@@ -22,7 +22,7 @@ def test_every_network_with_a_name_is_listed_the_flagship_first():
 
 
 def test_a_rate_is_told_of_the_network_that_it_was_measured_with():
-    speeds.remember(HUB_MODELS[FLAGSHIP].sha256, 1_000, 100.0)
+    speeds.remember(HUB_MODELS[FLAGSHIP].sha256, (384, 384), 1_000, 100.0)
     rates = {one.name: one.photos_per_s for one in available_models()}
     assert rates.pop("flagship") == 10.0
     assert set(rates.values()) == {None}
