@@ -18,6 +18,7 @@ from retrieval.search.vectors import HalfVectors
 
 WORTH_THREADS = 4  # queries
 Bytes = faiss.MaybeOwnedVectorUInt8
+_UNOWNED = Bytes()  # FAISS copies its owner, which is nobody, into each view: it must not be freed before that
 
 
 def view(vectors: HalfVectors) -> faiss.IndexScalarQuantizer:
@@ -25,7 +26,7 @@ def view(vectors: HalfVectors) -> faiss.IndexScalarQuantizer:
     n, d = vectors.shape
     index = faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     numbers = np.asarray(vectors).reshape(-1).view(np.uint8)
-    index.codes = Bytes.create_view(faiss.swig_ptr(numbers), numbers.nbytes, Bytes().owner)
+    index.codes = Bytes.create_view(faiss.swig_ptr(numbers), numbers.nbytes, _UNOWNED.owner)
     index.ntotal = n
     return index
 

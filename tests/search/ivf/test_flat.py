@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -52,3 +56,20 @@ def test_threads_are_as_before_also_after_an_error():
         assert faiss.omp_get_max_threads() == 1
         _ = 1 / 0
     assert faiss.omp_get_max_threads() == before
+
+
+SEARCH = """
+import numpy as np
+from retrieval.search.ivf import flat
+
+vectors = np.eye(64, dtype=np.float16)
+print(flat.search(vectors, vectors[:3].astype(np.float32), 1, 0, None)[1].tolist())
+"""
+
+
+def test_no_memory_is_read_that_was_freed():
+    """With these settings the GNU C library overwrites what is freed; others ignore them."""
+    overwriting = {"MALLOC_PERTURB_": "165", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+    command = [sys.executable, "-c", SEARCH]
+    done = subprocess.run(command, env=os.environ | overwriting, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, "[[0], [1], [2]]\n"), done.stderr
