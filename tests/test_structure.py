@@ -204,7 +204,7 @@ UNTESTED = {  # by a file of their own, and why
 }
 # Their tests are being rearranged: covered by other files of the same folder, in search/ivf by test_index.py,
 # test_search.py, test_coded.py, test_gpu.py and test_integrity.py.
-PENDING = ("dedupe.run", "dedupe.groups", "decode.holdings")
+PENDING = ("decode.holdings",)
 PENDING += tuple(f"search.ivf.{name}" for name in ("check", "storage", "tuning"))
 
 

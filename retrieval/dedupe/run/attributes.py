@@ -3,6 +3,7 @@
 import base64
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,16 +17,14 @@ def give(path: Path, was: Fingerprint) -> None:
     What a file system cannot store, or this user may not change, is left out: the journal still has it.
     """
     _give_owner(path, was)
-    for name, value in (was.extended or {}).items():
-        if read_extended(path).get(name) != value:
-            with suppress(OSError):
-                os.setxattr(path, name, base64.b64decode(value), follow_symlinks=False)
+    _give_extended(path, was.extended or {})
     found = path.lstat()
     if stat.S_IMODE(found.st_mode) != was.mode:
         with suppress(OSError):
             path.chmod(was.mode)
     if found.st_mtime_ns != was.mtime_ns:
-        os.utime(path, ns=(found.st_atime_ns, was.mtime_ns))
+        with suppress(OSError):
+            os.utime(path, ns=(found.st_atime_ns, was.mtime_ns))
 
 
 def _give_owner(path: Path, was: Fingerprint) -> None:
@@ -36,6 +35,16 @@ def _give_owner(path: Path, was: Fingerprint) -> None:
         if (uid, gid) not in ((found.st_uid, -1), (-1, found.st_gid)):
             with suppress(OSError):
                 os.chown(path, uid, gid)
+
+
+def _give_extended(path: Path, values: Mapping[str, str]) -> None:
+    if not hasattr(os, "setxattr"):  # the journal may come from a system that has it
+        return
+    has = read_extended(path)
+    for name, value in values.items():
+        if has.get(name) != value:
+            with suppress(OSError):
+                os.setxattr(path, name, base64.b64decode(value), follow_symlinks=False)
 
 
 def refuse_other_owner(path: Path, copy: Path, was: Fingerprint) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.dedupe.run import transfer
-from retrieval.dedupe.run.fingerprint import fingerprint, holds_bytes, plain_file_status
+from retrieval.dedupe.run.fingerprint import fingerprint, holds_bytes
 from retrieval.dedupe.run.transfer import delete, hardlink, move, reflink, same_bytes
 from retrieval.errors import Remedy, RunError
 
@@ -101,16 +101,6 @@ def test_a_source_that_changes_meanwhile_stays_whole(tmp_path, monkeypatch):
     with pytest.raises(RunError, match="stays where it is"):
         move(source, target, tmp_path / "partial", was)
     assert source.read_bytes() == b"newer bytes"
-
-
-def test_only_plain_files_are_looked_at(tmp_path):
-    (tmp_path / "link").symlink_to(made(tmp_path / "a"))
-    for path, reason in ((tmp_path / "link", "symbolic link"), (tmp_path, "regular file"), (tmp_path / "x", "missing")):
-        with pytest.raises(RunError, match=reason):
-            plain_file_status(path)
-        assert not holds_bytes(path, fingerprint(tmp_path / "a"))
-    with pytest.raises(RunError, match="missing"):
-        plain_file_status(tmp_path / "a" / "below a file")
 
 
 def test_same_bytes(tmp_path):
