@@ -130,6 +130,11 @@ class Manifest:
         """Return the absolute path of a catalogued photo."""
         return self.roots[root] / relative
 
+    def mounts_around(self, root: str, relative: str) -> list[Path]:
+        """Return the folders inside a root that a disk was mounted on, and that hold a path."""
+        mounts = self.mounts.get(root, ())
+        return [self.path_of(root, one) for one in mounts if relative == one or relative.startswith(f"{one}/")]
+
     def nested_roots(self, path: Path) -> dict[str, Path]:
         """Return the roots strictly inside a folder."""
         return {name: root for name, root in self.roots.items() if root != path and root.is_relative_to(path)}

@@ -46,11 +46,8 @@ def refuse_vanished(walk: Walk) -> None:
 
 def pulled_out(manifest: Manifest, source: Source, device_of: DeviceOf) -> Path | None:
     """Return the place of the disk that a file was on, if it was one inside a root and is not mounted any longer."""
-    for mount in manifest.mounts.get(source.root, ()):
-        path = manifest.path_of(source.root, mount)
-        if _is_within(source.relative, mount) and not is_mount(path, device_of):
-            return path
-    return None
+    mounts = manifest.mounts_around(source.root, source.relative)
+    return next((path for path in mounts if not is_mount(path, device_of)), None)
 
 
 def with_mounts(manifest: Manifest, walks: Sequence[tuple[str, Walk]]) -> Manifest:

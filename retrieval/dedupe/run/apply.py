@@ -22,7 +22,7 @@ from retrieval.dedupe.run.claim import Claim, PlannedChange, claim
 from retrieval.dedupe.run.fingerprint import Fingerprint
 from retrieval.dedupe.run.journal import Journal, journals
 from retrieval.dedupe.run.records import LINKING, ApplyOptions, Change, Mode, State
-from retrieval.dedupe.run.recovery import recover, roll_back
+from retrieval.dedupe.run.recovery import recover, return_files, roll_back
 from retrieval.dedupe.run.report import RunReport, reason
 from retrieval.dedupe.run.shot_removal import HOLDING_NAME, ShotRemoval, gather_shot, plan_changes
 from retrieval.errors import Interrupted, JournalError, Remedy, RunError
@@ -62,10 +62,10 @@ def apply(
         if not options.dry_run:
             stack.enter_context(changing(store.manifest.roots.values(), [options.to] if options.to else []))
         check_plan(plan, options, store.manifest)
-        check_mounted(plan, options, store.manifest)
         run = _Run(store, plan, options, report)
         stack.callback(run.close)
         run.resume()
+        run.check_mounted()
         run.remove_all(progress)
     return report
 
@@ -104,6 +104,10 @@ class _Run:
             self._last = next(reversed(self._journal.changes.values()), None)
             for change in self._journal.in_state(State.DONE):
                 self._removals.pop(change.path, None)
+
+    def check_mounted(self) -> None:
+        """Raise RunError if a disk that is still needed is missing or read-only: roots that were emptied are not."""
+        check_mounted(self._removals.values(), self._store.manifest)
 
     def remove_all(self, progress: Listener) -> None:
         """Remove the files shot by shot."""
@@ -186,9 +190,13 @@ class _Run:
             for claimed in claims:
                 self._finish(journal, claimed)
         except JournalError:
+            return_files(journal)
             raise
         except (RunError, OSError):
             roll_back(self._store, journal, self._report)
+            raise
+        except BaseException:  # the catalogue cannot be written, or a second Ctrl-C
+            return_files(journal)
             raise
 
     def _claim(self, journal: Journal, planned: PlannedChange) -> Claim:

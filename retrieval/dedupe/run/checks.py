@@ -4,7 +4,7 @@ PlanError means that nothing is done at all. RunError about a file means that on
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from retrieval.dedupe.plan.records import REMOVABLE, Action, Group, Kind, Member, Plan, PlannedFile
@@ -68,19 +68,14 @@ def _check_one_place_each(groups: Sequence[Group]) -> None:
             raise PlanError(what, Remedy.EDIT_PLAN)
 
 
-def check_mounted(plan: Plan, options: ApplyOptions, manifest: Manifest) -> None:
-    """Raise RunError if a root of the files in these groups is missing, or one of the files to remove is read-only."""
-    names = {
-        found[0]
-        for group in plan.groups
-        if group.kind in options.kinds
-        for file in _files(group)
-        if (found := manifest.locate(file.path))
-    }
+def check_mounted(planned: Collection[tuple[Group, Member]], manifest: Manifest) -> None:
+    """Raise RunError if a root of the files to remove or of their keepers is missing, or if one is read-only."""
+    files = (file for group, member in planned for file in (group.keeper, member.file))
+    names = {found[0] for file in files if (found := manifest.locate(file.path))}
     for name in sorted(names):
         if not is_mounted(manifest.roots[name]):
             raise RunError(f"{manifest.roots[name]} (root {name!r}) is missing or empty", Remedy.MOUNT)
-    for folder in sorted({member.file.path.parent for _, member in removals(plan.groups, options.kinds)}):
+    for folder in sorted({member.file.path.parent for _, member in planned}):
         if _is_read_only(folder):
             raise RunError(f"{folder} is on a read-only disk, so no file in it can be removed", Remedy.MOUNT_WRITABLE)
 

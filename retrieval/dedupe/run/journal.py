@@ -4,16 +4,19 @@
 what it was doing when it was killed and what was undone since all follow from reading it from the start.
 """
 
+import contextlib
 import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
+from retrieval.archive.mounts import is_mount
 from retrieval.dedupe.run.records import (
     Change,
     Mode,
@@ -46,7 +49,7 @@ class Journal:
     folders: list[Path] = field(default_factory=list)  # that the run made, in that order
     ended: bool = False
     undo_started: bool = False
-    _file: BinaryIO | None = None
+    _file: FileIO | None = None
 
     @classmethod
     def create(cls, index: Path, mode: Mode, plan: str, roots: Mapping[str, Path]) -> "Journal":
@@ -62,7 +65,8 @@ class Journal:
             what = f"no journal can be written to {folder} ({error.strerror}), so nothing was changed"
             raise JournalError(what) from error
         where = {name: str(root) for name, root in roots.items()}
-        header = RunHeader(path.name.removesuffix(SUFFIX), mode, plan, now.isoformat(timespec="seconds"), where)
+        plain = tuple(name for name, root in roots.items() if root.is_dir() and not is_mount(root))
+        header = RunHeader(path.name.removesuffix(SUFFIX), mode, plan, now.isoformat(timespec="seconds"), where, plain)
         journal = cls(path, header, _file=file)
         journal._write({"do": "run", "format": FORMAT, **asdict(header)})
         sync_folder(folder)
@@ -175,9 +179,7 @@ class Journal:
         try:
             if self._file is None:
                 self._file = _open_for_appending(self.path)
-            self._file.write(dump_json(line).encode("utf-8") + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            _append(self._file, dump_json(line).encode("utf-8") + b"\n")
         except OSError as error:
             what = f"the run has stopped, because its journal {self.path} cannot be written ({error.strerror})"
             raise JournalError(what, Remedy.RESUME_OR_UNDO) from error
@@ -239,23 +241,37 @@ def _started_at(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _create_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:
+def _create_file(folder: Path, name: str) -> tuple[Path, FileIO]:
     number = 1
     while True:
         path = folder / f"{name}{SUFFIX}" if number == 1 else folder / f"{name}-{number}{SUFFIX}"
         try:
-            return path, path.open("xb")
+            return path, path.open("xb", buffering=0)
         except FileExistsError:
             number += 1
 
 
-def _open_for_appending(path: Path) -> BinaryIO:
+def _open_for_appending(path: Path) -> FileIO:
     """Cut off a torn last line, so that what is appended starts a new line."""
     data = path.read_bytes()
-    file = path.open("r+b")
+    file = path.open("r+b", buffering=0)
     file.truncate(data.rfind(b"\n") + 1)
     file.seek(0, os.SEEK_END)
     return file
+
+
+def _append(file: FileIO, line: bytes) -> None:
+    """Append a line and sync it, or leave the file as it was: what failed must not be read as written later."""
+    start = file.tell()
+    try:
+        while line:
+            line = line[file.write(line) :]
+        os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(start)
+        file.seek(start)
+        raise
 
 
 def _header(line: bytes, path: Path) -> RunHeader:
@@ -264,7 +280,12 @@ def _header(line: bytes, path: Path) -> RunHeader:
         version = document["format"]
         _started_at(document["started_at"])
         header = RunHeader(
-            document["run"], Mode(document["mode"]), document["plan"], document["started_at"], dict(document["roots"])
+            run=document["run"],
+            mode=Mode(document["mode"]),
+            plan=document["plan"],
+            started_at=document["started_at"],
+            roots=dict(document["roots"]),
+            plain_roots=tuple(document.get("plain_roots", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is not the journal of a run: move it elsewhere") from error

@@ -71,6 +71,7 @@ class RunHeader:
     plan: str  # digest of plan and options: the same command resumes an unfinished run
     started_at: str  # ISO 8601
     roots: dict[str, str]  # where the archive folders were, by name
+    plain_roots: tuple[str, ...] = ()  # names of those that were no mount points; unknown to journals of 0.1.0
 
 
 def relocated(path: Path, before: Mapping[str, str], now: Mapping[str, Path]) -> Path:

@@ -1,7 +1,10 @@
 """Recovers from a killed run, or a killed undo: rolls back the shot that it left half changed."""
 
+import contextlib
 import os
 
+from retrieval.archive.mounts import is_mount
+from retrieval.catalogue.criteria import Folder
 from retrieval.dedupe.run import catalogue_updates
 from retrieval.dedupe.run.checks import is_mounted
 from retrieval.dedupe.run.journal import Journal
@@ -27,6 +30,24 @@ def roll_back(store: Store, journal: Journal, report: RunReport) -> None:
 
     A deleted file stays deleted; if that completes its shot, the sidecars stay in the holding folder.
     """
+    try:
+        _roll_back(store, journal, report)
+    except BaseException:
+        return_files(journal)
+        raise
+
+
+def return_files(journal: Journal) -> None:
+    """Put the files of incomplete changes back where nothing can be recorded of it: the next run does that.
+
+    For a full disk of the index, and for a program that is about to end: no file stays hidden under another name.
+    """
+    for change in journal.incomplete_changes():
+        with contextlib.suppress(RunError, OSError):
+            restore(journal, change)
+
+
+def _roll_back(store: Store, journal: Journal, report: RunReport) -> None:
     for change in journal.incomplete_changes():
         claimed = journal.claimed_path(change)
         if change.mode == Mode.DELETE and not os.path.lexists(change.path) and not os.path.lexists(claimed):
@@ -39,7 +60,7 @@ def roll_back(store: Store, journal: Journal, report: RunReport) -> None:
 def put_back(store: Store, journal: Journal, change: Change, state: State, report: RunReport) -> bool:
     """Put one file back and record this state in the journal. If that fails, report it and return False."""
     try:
-        refuse_unmounted(store, change)
+        refuse_unmounted(store, journal, change)
         restore(journal, change)
     except JournalError:
         raise
@@ -51,9 +72,21 @@ def put_back(store: Store, journal: Journal, change: Change, state: State, repor
     return True
 
 
-def refuse_unmounted(store: Store, change: Change) -> None:
-    """Raise RunError if the disk of a file's root is not mounted: nothing may be written into its mount point."""
-    found = store.manifest.locate(change.path)
-    root = store.manifest.roots[found[0]] if found else change.path.parent
-    if not is_mounted(root):
+def refuse_unmounted(store: Store, journal: Journal, change: Change) -> None:
+    """Raise RunError if the disk of a file is not mounted: nothing may be written into its mount point."""
+    manifest, found = store.manifest, store.manifest.locate(change.path)
+    root = manifest.roots[found[0]] if found else change.path.parent
+    if not is_mounted(root) and not (found and _was_emptied(store, journal, found[0])):
         raise RunError(f"{change.path} cannot be put back, because {root} is missing or empty", Remedy.MOUNT_AND_UNDO)
+    for folder in manifest.mounts_around(*found) if found else ():
+        if not is_mount(folder):
+            what = f"{change.path} cannot be put back, because no disk is mounted on {folder}"
+            raise RunError(what, Remedy.MOUNT_AND_UNDO)
+
+
+def _was_emptied(store: Store, journal: Journal, name: str) -> bool:
+    """Tell whether an empty root is one that runs have emptied, not the mount point of a missing disk."""
+    root = store.manifest.roots[name]
+    was_plain = name in journal.header.plain_roots and journal.header.roots[name] == str(root)
+    is_there = root.is_dir() and (was_plain or is_mount(root))
+    return is_there and not store.catalogue.photos.count_in(Folder(name))

@@ -8,6 +8,8 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from retrieval.dedupe.run.attributes import give, refuse_other_owner
@@ -71,10 +73,10 @@ def _move_across(source: Path, target: Path, temporary: Path, original: Fingerpr
 def copy(source: Path, target: Path, original: Fingerprint) -> None:
     """Copy a file to a free path, with the attributes that the original had, and sync the copy to the disk.
 
-    Raises RunError if the copy does not have the expected bytes, or cannot have the owner.
+    Raises RunError if the copy does not have the expected bytes, or cannot have the owner. Then there is no copy.
     """
     status = plain_file_status(source)
-    with source.open("rb") as reader, target.open("xb") as writer:
+    with source.open("rb") as reader, target.open("xb") as writer, _removed_on_failure(target):
         shutil.copyfileobj(reader, writer, BLOCK_BYTES)
         writer.flush()
         whole = original.completed(source)
@@ -82,8 +84,8 @@ def copy(source: Path, target: Path, original: Fingerprint) -> None:
         refuse_other_owner(source, target, whole)
         os.utime(target, ns=(status.st_atime_ns, original.mtime_ns))
         os.fsync(writer.fileno())
-    if not holds_bytes(target, original):
-        raise RunError(f"{source} stays where it is, because its copy has other bytes")
+        if not holds_bytes(target, original):
+            raise RunError(f"{source} stays where it is, because its copy has other bytes")
 
 
 def hardlink(keeper: Path, member: Path, path: Path) -> None:
@@ -135,6 +137,16 @@ def delete(path: Path) -> None:
     """Delete a file permanently."""
     path.unlink()
     sync_entries(path.parent)
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def same_bytes(one: Path, other: Path) -> bool:

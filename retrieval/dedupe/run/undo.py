@@ -63,7 +63,7 @@ def _put_back_all(store: Store, journal: Journal, report: RunReport, progress: C
     changes = journal.in_state(State.DONE)
     try:
         for number, change in enumerate(changes, start=1):
-            if _is_undoable(store, change, report):
+            if _is_undoable(store, journal, change, report):
                 journal.set_state(change.number, State.UNDOING)
                 if put_back(store, journal, change, State.UNDONE, report):
                     _count(change, report)
@@ -72,9 +72,9 @@ def _put_back_all(store: Store, journal: Journal, report: RunReport, progress: C
         report.interrupted = True
 
 
-def _is_undoable(store: Store, change: Change, report: RunReport) -> bool:
+def _is_undoable(store: Store, journal: Journal, change: Change, report: RunReport) -> bool:
     try:
-        refuse_unmounted(store, change)
+        refuse_unmounted(store, journal, change)
         restore.check_undoable(change)
     except (RunError, OSError) as error:
         report.skip(change.group, change.path, error)
@@ -107,7 +107,7 @@ def _dry_run(store: Store, journal: Journal) -> RunReport:
     journal.relocate(store.manifest.roots)
     report = RunReport(journal.header.mode, journal.header.run, dry_run=True)
     for change in journal.in_state(State.DONE, State.UNDOING):
-        if journal.states[change.number] == State.UNDOING or _is_undoable(store, change, report):
+        if journal.states[change.number] == State.UNDOING or _is_undoable(store, journal, change, report):
             _count(change, report)
     return report
 

@@ -92,7 +92,10 @@ def test_an_empty_mount_point_is_left_alone(library, shot):
     store = library.store()
     shutil.rmtree(library.root)
     library.root.mkdir()
-    with pytest.raises(RunError, match="missing or empty") as caught:
-        refuse_unmounted(store, shot[1])
+    with (
+        Journal.create(library.folder, Mode.MOVE, "plan", {}) as journal,
+        pytest.raises(RunError, match="missing or empty") as caught,
+    ):
+        refuse_unmounted(store, journal, shot[1])
     assert caught.value.remedy is Remedy.MOUNT_AND_UNDO
     store.close()
