@@ -150,8 +150,9 @@ class Comparer:
 
 def _identical(first: PhotoFile, second: PhotoFile) -> Verdict:
     """The verdict on two files whose pictures are the same to the last bit; one of them may hold more."""
-    found = _with_files(Verdict("same-pixels", 1.0, "every pixel is the same"), first, second, None)
-    return replace(found, kind="near") if found.first_lacks or found.second_lacks else found
+    found = _with_files(Verdict("near", 1.0, "every pixel is the same"), first, second, None)
+    contained = found.kind == "near" and not (found.first_lacks or found.second_lacks)
+    return replace(found, kind="same-pixels") if contained else found
 
 
 def compare_files(first: PhotoFile, second: PhotoFile) -> Verdict | None:
@@ -173,7 +174,7 @@ def same_picture(first: Image.Image, second: Image.Image) -> Verdict | None:
     found = _laid_best(*pictures, None)
     if found is None:
         return None
-    return _verdict(conclude(found[0], one_shot=False, in_doubt=False), found[1], distance=None)
+    return _exclusive(_verdict(conclude(found[0], one_shot=False, in_doubt=False), found[1], distance=None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,6 +245,13 @@ def _with_files(verdict: Verdict, first: PhotoFile, second: PhotoFile, against: 
         return replace(verdict, kind="overlap" if verdict.kind == "overlap" else "same-scene", reason=against)
     if verdict.kind in ("near", "altered") and (first.facts.is_raw or second.facts.is_raw):
         return replace(verdict, kind="raw+jpeg", reason=f"one shot in two files: {verdict.reason}")
+    return _exclusive(verdict)
+
+
+def _exclusive(verdict: Verdict) -> Verdict:
+    """Two files of which each has something that the other lacks, in its pixels or beside them, both stay."""
+    if verdict.kind == "near" and verdict.first_lacks and verdict.second_lacks:
+        return replace(verdict, kind="altered", reason="each has something that the other lacks")
     return verdict
 
 

@@ -110,7 +110,8 @@ def placement(
         if float(np.abs(away - np.rint(middle)).max()) < _EXACT + uncertain:
             return Placement.EXACT
         off = float(np.linalg.norm(middle - np.rint(middle)))
-        turned = float(np.abs(away - middle).max()) > _TURNED * max(place)  # by a person, and resampled
+        side = max(place[2] - place[0], place[3] - place[1])
+        turned = float(np.abs(away - middle).max()) > _TURNED * side  # by a person, and resampled
         shifted = upright == first and not turned and off > _SHIFTED + uncertain
         return Placement.SHIFTED if shifted else Placement.OTHER
     middles = [(np.array([size], float).T - 1) / 2 for size in (first, second)]

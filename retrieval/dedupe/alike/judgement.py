@@ -52,7 +52,6 @@ class Judgement:
     second_lacks: tuple[str, ...]
     places: tuple[Place, ...]  # where they differ, in the frame of the first
     shared: float  # share of the first's frame that the second shows too, or the reverse: the lower of the two
-    from_one_exposure: bool  # the noise says so
 
 
 class Around(Enum):
@@ -157,8 +156,6 @@ def conclude(found: Evidence, *, one_shot: bool, in_doubt: bool) -> Judgement:
     one_exposure = one_shot or _is_one_exposure(found)
     kind, why = _kind(found, one_shot=one_shot, one_exposure=one_exposure, in_doubt=in_doubt)
     first_lacks, second_lacks = _lacks(found)
-    if kind == "near" and first_lacks and second_lacks:
-        kind, why = "altered", "each has something that the other lacks"
     laid = found.laid
     return Judgement(
         kind,
@@ -168,7 +165,6 @@ def conclude(found: Evidence, *, one_shot: bool, in_doubt: bool) -> Judgement:
         second_lacks,
         _places(found) if why else (),
         min(laid.first_covered, laid.second_covered),
-        one_exposure,
     )
 
 

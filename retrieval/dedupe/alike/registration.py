@@ -32,18 +32,13 @@ class Registration:
     """Where the points of a reference lie in another picture."""
 
     transform: Transform
-    points: int  # that were tracked
+    points: int  # that were tracked; 0: the transform is the rough one it began with
     error: float  # pixels: median distance of those that agree; infinite where nothing could be tracked
 
     @property
     def uncertain(self) -> float:
         """By how many pixels the transform may be off."""
         return float(0.02 + 6 * self.error / np.sqrt(max(1, self.points)))
-
-    @property
-    def is_tracked(self) -> bool:
-        """Whether points were found at all; without them the transform is the rough one it began with."""
-        return self.points > 0
 
 
 def register(reference: Grey, other: Grey, start: Transform, inside: Mask) -> Registration:
