@@ -202,10 +202,7 @@ UNTESTED = {  # by a file of their own, and why
     "training.settings": "plain values without behaviour",
     "embed.choices": "names alone",
 }
-# Their tests are being rearranged: covered by other files of the same folder, in search/ivf by test_index.py,
-# test_search.py, test_coded.py, test_gpu.py and test_integrity.py.
-PENDING = ("decode.holdings",)
-PENDING += tuple(f"search.ivf.{name}" for name in ("check", "storage", "tuning"))
+PENDING = ("decode.holdings",)  # their tests are being rearranged
 
 
 @pytest.mark.parametrize("module", [name for name, path in MODULES.items() if not path.name.startswith("__")])

@@ -5,10 +5,16 @@ index rewrites the file, and a rebuild trains the lists as well, which pays only
 """
 
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from retrieval.records import Rows
 from retrieval.search.ivf.measurement import Measurement
 from retrieval.search.ivf.settings import IvfSettings
+
+if TYPE_CHECKING:  # loads FAISS
+    from retrieval.search.ivf.index import IvfIndex
 
 Action = Literal["nothing", "save", "measure", "add", "rebuild"]
 
@@ -17,6 +23,19 @@ RETRAIN = 4  # times the trained rows: a new index would have twice as many list
 UNBALANCED = 1.5  # times the imbalance that the lists had when they were made
 DEAD = 0.3  # share of the rows in the index that no photo has any longer: scanned for nothing
 STALE = 1.05  # times the measured rows: what was measured then may not hold
+
+
+def due(ivf: "IvfIndex", rows: int, dead: Rows, settings: IvfSettings) -> Action:
+    """Return what to do about an index so that it serves the first `rows` rows well, of which some are dead."""
+    inside = dead[dead < ivf.rows]
+    if len(inside) and needs_rebuild(ivf.size, int(np.count_nonzero(ivf.list_of()[inside] >= 0))):
+        return "rebuild"
+    action = tail_action(ivf.rows, ivf.trained_rows, rows, settings)
+    if action != "nothing":
+        return action
+    if ivf.measurement is None:
+        return "measure"
+    return "nothing" if ivf.measurement.checksums or not ivf.path else "save"
 
 
 def needs_rebuild(size: int, dead: int) -> bool:

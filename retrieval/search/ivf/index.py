@@ -2,12 +2,12 @@
 
 Ids are row numbers. Whatever a search brings to the top is scored exactly, from the file's own half-precision
 numbers: recall is lost only by the lists that are not searched and, where codes are lossy, by the rows that do not come
-onto the shortlist. How many lists and rows these should be is for `tuning`; rows that came later are for `search`.
+onto the shortlist. How many lists and rows these should be is for `tuning` and `selected`; rows that came later are for
+`search`.
 """
 
 import math
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -20,13 +20,15 @@ from retrieval.search import exact
 from retrieval.search.ivf import flat, training
 from retrieval.search.ivf.checksums import CheckedFile
 from retrieval.search.ivf.gpu import GpuSearch, on_gpu_or_cpu
+from retrieval.search.ivf.inverted_lists import InvertedLists
+from retrieval.search.ivf.list_checks import ListChecks
 from retrieval.search.ivf.measurement import Measurement
 from retrieval.search.ivf.settings import DEFAULTS, IvfSettings
 from retrieval.search.ivf.subset import Subset
 from retrieval.search.protocol import ScoredRows
 from retrieval.search.selection import Selection, row_mask
 from retrieval.search.targets import K, Targets
-from retrieval.search.vectors import HALF, HalfVectors
+from retrieval.search.vectors import HalfVectors
 
 DEFAULT_SHORTLIST = 500  # rows, for K neighbours, until it is measured
 
@@ -52,11 +54,11 @@ class IvfIndex:
         self.settings = settings
         self.path = path  # of the file that it was read from, for messages
         self.is_of_these_vectors = False  # whether that was looked at, and is so
-        self._unchecked = unchecked  # that file, while lists on disk have not all been checked
-        self._lists = training.lists_of(index)
-        self._gpu = GpuSearch(self._lists)
+        self.inverted = InvertedLists(index)
+        # Of that file, while lists on disk have not all been checked.
+        self._unchecked = None if unchecked is None else ListChecks(unchecked, self.inverted)
+        self._gpu = GpuSearch(self.inverted.faiss_lists)
         self._list_of: Rows | None = None
-        self._offsets: Rows | None = None
         self._subsets: WeakKeyDictionary[Selection, Subset] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -90,36 +92,26 @@ class IvfIndex:
     @property
     def lists(self) -> int:
         """Lists that the vectors are divided into."""
-        return int(self._lists.nlist)
+        return self.inverted.count
 
     @property
     def nprobe(self) -> int:
         """Lists that a search reads unless told otherwise."""
-        return int(self._lists.nprobe)
+        return int(self.inverted.faiss_lists.nprobe)
 
     @nprobe.setter
     def nprobe(self, count: int) -> None:
-        self._lists.nprobe = count
+        self.inverted.faiss_lists.nprobe = count
 
     @property
     def coded(self) -> bool:
         """Whether vectors are stored as lossy codes; if not, as the vector file's own numbers."""
-        return training.is_coded(self.faiss_index)
-
-    @property
-    def imbalance(self) -> float:
-        """How unequal the lists are: 1 if all are alike, 2 if a query looks at twice as many rows as that."""
-        return float(self._lists.invlists.imbalance_factor())
+        return self.inverted.coded
 
     @property
     def memory_bytes(self) -> int:
         """Held while searching, without what is mapped."""
         return training.memory_bytes(self.faiss_index)
-
-    @property
-    def code_bytes(self) -> int:
-        """Of each vector in the lists."""
-        return int(self._lists.code_size)
 
     def describe_storage(self) -> str:
         """Say how vectors are stored."""
@@ -133,7 +125,7 @@ class IvfIndex:
     def check_file(self) -> None:
         """Raise IndexFormatError unless all of the file that it was read from is as it was written."""
         if self._unchecked is not None:
-            self._unchecked.check_first(self._unchecked.size)
+            self._unchecked.check_all()
             self._unchecked = None
 
     def list_of(self) -> Rows:
@@ -143,33 +135,11 @@ class IvfIndex:
         """
         with self._lock:
             if self._list_of is None:
-                list_of = np.full(self.rows, -1, dtype=np.int64)
-                for number, ids in self.ids():
-                    list_of[ids[(ids >= 0) & (ids < self.rows)]] = number
+                list_of = self.inverted.list_of(self.rows)
                 if np.count_nonzero(list_of >= 0) != self.size:
                     raise self._broken("names rows that do not exist, or some of them twice")
                 self._list_of = list_of
             return self._list_of
-
-    def ids(self) -> Iterator[tuple[int, Rows]]:
-        """Yield number and ids of each list that is not empty; views into the index."""
-        lists = self._lists.invlists
-        for number in range(self.lists):
-            size = lists.list_size(number)
-            if size:
-                yield number, faiss.rev_swig_ptr(lists.get_ids(number), size)
-
-    def stored(self, number: int) -> HalfVectors:
-        """Return the vectors of a list that is not coded, (size, d); a view into the index."""
-        lists = self._lists.invlists
-        numbers = faiss.rev_swig_ptr(lists.get_codes(number), lists.list_size(number) * lists.code_size)
-        vectors: HalfVectors = numbers.view(HALF).reshape(-1, self.faiss_index.d)
-        return vectors
-
-    def list_order(self, queries: Vectors) -> Rows:
-        """Return all lists in the order in which each of (m, d) queries searches them, (m, lists)."""
-        order: Rows = self._lists.quantizer.search(self._rotated(queries), self.lists)[1]
-        return order
 
     def search_codes(self, queries: Vectors, length: int, nprobe: int) -> Rows:
         """Return the rows that codes alone bring to the top, (m, length), best first; for a coded index."""
@@ -197,18 +167,20 @@ class IvfIndex:
         if first_row != self.rows:
             raise ValueError(f"the next row to add is {self.rows}, not {first_row}")
         self.measurement, self._list_of, self._subsets = None, None, WeakKeyDictionary()
-        self._gpu = GpuSearch(self._lists)
+        self._gpu = GpuSearch(self.inverted.faiss_lists)
         chosen = np.ones(len(vectors), dtype=bool) if alive is None else row_mask(alive - first_row, len(vectors))
         numbers = None
         if not self.coded:
             numbers = on_gpu_or_cpu(
-                self._lists.quantizer, lambda nearest: training.nearest_lists(vectors, nearest, self.settings)
+                self.inverted.quantizer, lambda nearest: training.nearest_lists(vectors, nearest, self.settings)
             )
         for start, block in training.blocks(vectors, self.settings):
             some = slice(start, start + len(block))
             added = chosen[some]
             ids = np.flatnonzero(added) + (first_row + start)
-            self._add(np.ascontiguousarray(block[added]), ids, None if numbers is None else numbers[some][added])
+            self.inverted.add(
+                np.ascontiguousarray(block[added]), ids, None if numbers is None else numbers[some][added]
+            )
         self.rows += len(vectors)
 
     def search(
@@ -254,41 +226,6 @@ class IvfIndex:
         rows, at = measured
         return math.ceil(rows * max(1.0, k / at))
 
-    def probes_for(self, k: int) -> int:
-        """Return how many lists to search so that recall stays near what was measured with fewer neighbours.
-
-        On clustered vectors 5 times k took about 2 times the lists for the same recall, and 25 times k about 4 times.
-        """
-        measured_k = self.measurement.k if self.measurement else K
-        return math.ceil(self.nprobe * math.sqrt(max(1.0, k / measured_k)))
-
-    def subset_probes(self, queries: Vectors, subset: Subset, nprobe: int, *, filtered: bool) -> int:
-        """Return how many lists of a subset to search, so that recall stays what it is at `nprobe` among all rows.
-
-        Of a share s of all rows, the k nearest are among the k / s nearest of all: as far away as those are, more
-        lists hold them. On clustered vectors the rows to be seen grew with about the root of the share. Where a
-        filter chose the rows, all may be far away, and then it is hard to tell lists apart by their centres.
-        """
-        usual = nprobe / self.lists * self.size * self.imbalance
-        wanted = round(usual * math.sqrt(subset.size / max(self.size, 1)))
-        wanted = max(wanted, self.settings.filtered_rows) if filtered else wanted
-        return subset.nprobe(self._lists.quantizer, self._rotated(queries), min(wanted, subset.size))
-
-    def _add(self, block: Vectors, ids: Rows, numbers: Rows | None) -> None:
-        if numbers is None:  # FAISS finds the lists by itself
-            self._lists.add_with_ids(training.finite(self._rotated(block)), ids)
-        else:
-            self._lists.add_core(len(block), *map(faiss.swig_ptr, (block, ids, numbers)))
-        self.faiss_index.ntotal = self._lists.ntotal
-
-    def _rotated(self, vectors: Vectors) -> Vectors:
-        """Return vectors as the lists have them."""
-        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        if not self.coded:
-            return vectors
-        rotated: Vectors = self.faiss_index.chain.at(0).apply(vectors)
-        return rotated
-
     def _search_again(
         self, vectors: HalfVectors, queries: Vectors, k: int, params: faiss.SearchParametersIVF, shortlist: int
     ) -> ScoredRows:
@@ -307,21 +244,11 @@ class IvfIndex:
         if unchecked is None:
             return
         if len(queries) >= self.settings.gpu_queries:  # a copy on the GPU needs them all, and many queries nearly all
-            self.check_file()
-            return
-        order = self._lists.quantizer.search(queries, nprobe, params=subset.lists if subset else None)[1]
-        numbers = np.flatnonzero(row_mask(order, self.lists))
-        offsets = self._list_offsets(unchecked.eager)
-        unchecked.check(offsets[numbers], offsets[numbers + 1], ahead=self.settings.checked_ahead)
+            unchecked.check_all()
+        else:
+            unchecked.check_searched(queries, nprobe, subset, ahead=self.settings.checked_ahead)
         if unchecked.done:
             self._unchecked = None
-
-    def _list_offsets(self, start: int) -> Rows:
-        """Return where each half-precision list begins in the file, and where the last one ends: (lists + 1,)."""
-        if self._offsets is None:
-            sizes = [self._lists.invlists.list_size(number) for number in range(self.lists)]
-            self._offsets = start + np.cumsum([0, *sizes]) * (self.code_bytes + training.ID_BYTES)
-        return self._offsets
 
     def _broken(self, reason: str) -> IndexFormatError:
         return IndexFormatError(f"{self.name} {reason}", Remedy.REPAIR)

@@ -4,7 +4,6 @@ It loads FAISS only where there is an index to read or write. When the index is 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +13,11 @@ from retrieval.records import Rows, Vectors
 from retrieval.search import exact
 from retrieval.search.ivf import growth
 from retrieval.search.ivf.settings import DEFAULTS, IvfSettings
+from retrieval.search.ivf.status import describe
 from retrieval.search.ivf.storage import IvfStorage
 from retrieval.search.protocol import CHECK_SAMPLE, NO_ROWS, ScoredRows, SearchProblem, SearchStatus
 from retrieval.search.selection import Selection
-from retrieval.search.targets import K, Targets
+from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors, VectorSource
 
 if TYPE_CHECKING:
@@ -42,15 +42,15 @@ class IvfSearch:
         ivf = self._current(selection.rows)
         if ivf is None:
             return exact.search(vectors, queries, k, rows=selection.within(0, selection.rows))
-        from retrieval.search.ivf import flat
+        from retrieval.search.ivf import flat, selected
 
         with flat.threads_for(len(queries)):
             if selection.mask is not None and selection.alive <= self._settings.few_rows:
                 return flat.search_rows(vectors, queries, k, np.flatnonzero(selection.mask))
-            inside = _search_index(ivf, vectors, queries, k, selection)
+            inside = selected.search(ivf, vectors, queries, k, selection)
             tail = selection.within(ivf.rows, selection.rows)
             found = flat.search(vectors[ivf.rows :], queries, k, ivf.rows, tail)
-            returned = flat.search_rows(vectors, queries, k, _left_out(ivf, selection))
+            returned = flat.search_rows(vectors, queries, k, selected.left_out(ivf, selection))
             return exact.merge(inside, exact.merge(found, returned, k), k)
 
     def neighbours(self, rows: Rows, k: int, selection: Selection) -> Iterator[tuple[Rows, ScoredRows]]:
@@ -84,13 +84,13 @@ class IvfSearch:
         self._storage.clean()
         try:
             ivf = self._current(rows)
-            action = self._due(ivf, rows, dead) if ivf is not None else "rebuild"
+            action = growth.due(ivf, rows, dead, self._settings) if ivf is not None else "rebuild"
         except IndexFormatError:  # derived, so it can be rebuilt
             return self.rebuild(rows, dead)
         if ivf is None or action == "rebuild":
             return self.rebuild(rows, dead)
         if action == "nothing":
-            return _status(ivf, rows, self._storage.size_bytes())
+            return describe(ivf, rows, self._storage.size_bytes())
         return self._extend(rows, dead, stop=rows if action == "add" else ivf.rows)
 
     def rebuild(self, rows: int, dead: Rows = NO_ROWS, targets: Targets | None = None) -> SearchStatus:
@@ -107,7 +107,7 @@ class IvfSearch:
         ivf = IvfIndex.build(vectors, targets, alive=selection.within(0, rows), settings=self._settings)
         tuning.tune(ivf, vectors, targets)
         self._storage.save(ivf)
-        return _status(ivf, rows, self._storage.size_bytes())
+        return describe(ivf, rows, self._storage.size_bytes())
 
     def targets(self) -> Targets:
         """Return what the index was last built for; the defaults where there is none."""
@@ -116,7 +116,7 @@ class IvfSearch:
     def status(self, rows: int) -> SearchStatus:
         """Return what a search over the first `rows` rows stands on; see VectorSearch."""
         ivf = self._current(rows)
-        return SearchStatus(tail=rows) if ivf is None else _status(ivf, rows, self._storage.size_bytes())
+        return SearchStatus(tail=rows) if ivf is None else describe(ivf, rows, self._storage.size_bytes())
 
     def check(
         self, rows: int, dead: Rows = NO_ROWS, *, sample: int = CHECK_SAMPLE, seed: int | None = None
@@ -127,28 +127,17 @@ class IvfSearch:
         """
         try:
             ivf = self._storage.load()
-            return [] if ivf is None else self._problems(ivf, rows, dead, sample, seed)
+            if ivf is None:
+                return []
+            from retrieval.search.ivf import check
+
+            ivf.check_file()
+            file_problem = self._storage.file_problem(ivf)
+            if file_problem:
+                return [SearchProblem("file", file_problem)]
+            return check.problems(ivf, self._vectors, rows, dead, sample=sample, seed=seed)
         except IndexFormatError as error:
             return [SearchProblem("file", error.what)]
-
-    def _problems(self, ivf: "IvfIndex", rows: int, dead: Rows, sample: int, seed: int | None) -> list[SearchProblem]:
-        """Return the first kind of problem that there is: what comes after it follows from it."""
-        from retrieval.search.ivf import check
-
-        ivf.check_file()
-        file_problem = self._storage.file_problem(ivf)
-        if file_problem:
-            return [SearchProblem("file", file_problem)]
-        if ivf.rows > rows:
-            return [SearchProblem("rows", f"{ivf.name} knows {ivf.rows} rows, but the catalogue {rows}")]
-        vectors = self._vectors.read(rows)[: ivf.rows]
-        compared = np.random.default_rng(seed).choice(ivf.rows, min(sample, ivf.rows), replace=False)
-
-        def search(queries: Vectors, k: int, selection: Selection) -> ScoredRows:
-            return _search_index(ivf, vectors, queries, k, selection)
-
-        problems = list(check.contents(ivf, vectors, compared))
-        return problems or list(check.recall(ivf, vectors, dead, search, sample=sample, seed=seed))
 
     def _current(self, rows: int) -> "IvfIndex | None":
         """Return the index to search with; raise IndexFormatError for one that is of other vectors.
@@ -166,18 +155,6 @@ class IvfSearch:
             raise IndexFormatError(f"{ivf.name} is an index of other vectors", Remedy.REPAIR)
         return ivf
 
-    def _due(self, ivf: "IvfIndex", rows: int, dead: Rows) -> growth.Action:
-        """Return what to do about an index so that it serves the first `rows` rows well."""
-        inside = dead[dead < ivf.rows]
-        if len(inside) and growth.needs_rebuild(ivf.size, int(np.count_nonzero(ivf.list_of()[inside] >= 0))):
-            return "rebuild"
-        action = growth.tail_action(ivf.rows, ivf.trained_rows, rows, self._settings)
-        if action != "nothing":
-            return action
-        if ivf.measurement is None:
-            return "measure"
-        return "nothing" if ivf.measurement.checksums or not ivf.path else "save"
-
     def _extend(self, rows: int, dead: Rows, *, stop: int) -> SearchStatus:
         """Add what is missing up to row `stop`, measure if that is due, and save; rebuild what turns out damaged."""
         from retrieval.search.ivf import tuning
@@ -188,14 +165,14 @@ class IvfSearch:
         vectors, measured, targets = self._vectors.read(rows), ivf.measurement, self.targets()
         if ivf.rows < stop:
             ivf.add(vectors[ivf.rows : stop], ivf.rows)
-        if growth.is_unbalanced(ivf.imbalance, measured):
+        if growth.is_unbalanced(ivf.inverted.imbalance, measured):
             return self.rebuild(rows, dead)
         if measured is None or growth.is_stale(measured.measured_rows, stop):
             tuning.tune(ivf, vectors, targets)
         else:
             tuning.carry_over(ivf, measured)
         self._storage.save(ivf)
-        return _status(ivf, rows, self._storage.size_bytes())
+        return describe(ivf, rows, self._storage.size_bytes())
 
     def _loaded_to_add(self) -> "IvfIndex | None":
         """Load the index into memory; None where it is not the one that was written."""
@@ -217,67 +194,9 @@ class IvfSearch:
         return mapped[:rows]
 
 
-def _search_index(ivf: "IvfIndex", vectors: HalfVectors, queries: Vectors, k: int, selection: Selection) -> ScoredRows:
-    """Search among the rows of the index."""
-    subset = ivf.subset(selection)
-    if subset and not subset.size:
-        return exact.none_found(len(queries), k)
-    nprobe = ivf.probes_for(k)
-    if subset:
-        nprobe = ivf.subset_probes(queries, subset, nprobe, filtered=selection.filtered)
-    scores, rows = ivf.search(vectors, queries, k, subset, nprobe=nprobe)
-    there = subset.size if subset else ivf.size
-    short = np.flatnonzero(rows[:, min(k, there) - 1] < 0)
-    if len(short):  # the lists searched hold fewer than k rows, though there are more
-        scores[short], rows[short] = ivf.search(vectors, queries[short], k, subset, nprobe=ivf.lists)
-    return scores, rows
-
-
-def _left_out(ivf: "IvfIndex", selection: Selection) -> Rows:
-    """Return the selected rows that were dead when the index was made, and have come back."""
-    if ivf.size == ivf.rows:
-        return NO_ROWS
-    mask = ivf.list_of() < 0
-    if selection.mask is not None:
-        mask &= selection.mask[: ivf.rows]
-    return np.flatnonzero(mask)
-
-
 def _on_gpu(vectors: HalfVectors, selection: Selection) -> "GpuFlat | None":
     """Copy the selected rows to a GPU, where there is one."""
     from retrieval.search.ivf.gpu import GpuFlat
 
     alive = selection.within(0, selection.rows)
     return GpuFlat.of(vectors, np.arange(selection.rows) if alive is None else alive)
-
-
-def _status(ivf: "IvfIndex", rows: int, size_bytes: int) -> SearchStatus:
-    """Describe an index in a set of `rows` rows."""
-    shortlist = ivf.shortlist(K)
-    again = f", {shortlist:,} rows scored again" if shortlist else ""
-    status = SearchStatus(
-        tail=rows - ivf.rows,
-        rows=ivf.size,
-        method=f"{ivf.nprobe:,} of {ivf.lists:,} lists searched{again}",
-        storage=ivf.describe_storage(),
-        memory_bytes=ivf.memory_bytes,
-        size_bytes=size_bytes,
-        parameters={
-            "lists": ivf.lists,
-            "nprobe": ivf.nprobe,
-            "shortlist": shortlist,
-            "trained_rows": ivf.trained_rows,
-        },
-    )
-    measured = ivf.measurement
-    if measured is None:
-        return status
-    return replace(
-        status,
-        recall=measured.recall,
-        target_recall=measured.target_recall,
-        k=measured.k,
-        sample=measured.sample,
-        target_memory_bytes=measured.target_memory_bytes,
-        curve=tuple(point.neutral() for point in measured.curve),
-    )

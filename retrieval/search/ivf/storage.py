@@ -116,7 +116,7 @@ class IvfFile:
         if found is not None:
             ivf.rows, ivf.trained_rows = found.rows, found.trained_rows
         else:
-            ivf.rows = 1 + max((int(ids.max()) for _, ids in ivf.ids()), default=-1)
+            ivf.rows = 1 + max((int(ids.max()) for _, ids in ivf.inverted.ids()), default=-1)
             ivf.trained_rows = ivf.size
         return ivf
 

@@ -70,7 +70,7 @@ def _choose(ivf: IvfIndex, judge: LeaveOneOut, target_recall: float) -> tuple[Iv
         everything = IvfPoint(ivf.lists, ivf.size if ivf.coded else 0, 1.0, 0.0)
         return everything, [everything]
     row_bytes = judge.vectors.shape[1] * judge.vectors.itemsize
-    of_list = ivf.size / ivf.lists * ivf.imbalance * ivf.code_bytes
+    of_list = ivf.size / ivf.lists * ivf.inverted.imbalance * ivf.inverted.code_bytes
     costs = Costs(of_list, row_bytes if ivf.coded else 0)
     return Tuner(judge, _lists_needed(ivf, judge), ivf.lists, costs, ivf.search_codes).points(target_recall)
 
@@ -160,7 +160,7 @@ def _measurement(ivf: IvfIndex, chosen: IvfPoint, targets: Targets, sample: int)
         target_recall=targets.recall,
         k=targets.k,
         sample=sample,
-        imbalance=round(ivf.imbalance, 4),
+        imbalance=round(ivf.inverted.imbalance, 4),
         code=ivf.describe_storage(),
         memory_bytes=ivf.memory_bytes,
         target_memory_bytes=targets.memory_bytes,
@@ -180,7 +180,7 @@ def _lists_needed(ivf: IvfIndex, judge: LeaveOneOut) -> Rows:
     needed = np.zeros(judge.truth[1].shape, dtype=np.int64)
     for start in range(0, len(judge.queries), QUERIES_AT_ONCE):
         some = slice(start, start + QUERIES_AT_ONCE)
-        place = np.argsort(ivf.list_order(judge.queries[some]), axis=1)  # of each list in the order of the query
+        place = np.argsort(ivf.inverted.order(judge.queries[some]), axis=1)  # of each list in the order of the query
         needed[some] = np.take_along_axis(place, list_of[judge.truth[1][some]], axis=1) + 1
     return np.where(judge.truth[1] < 0, 0, needed)
 

@@ -42,20 +42,41 @@ def test_a_file_without_its_end_is_refused(index, tmp_path):
     assert caught.value.remedy is Remedy.REPAIR
 
 
-@pytest.mark.parametrize("harm", [b"", b"no index at all" * 9])
-def test_what_is_no_index_is_refused(tmp_path, harm):
+@pytest.mark.parametrize("harm", [b"", b"no index at all" * 99, bytes(5000), b"IwSq" + b"\xff" * 5000])
+@pytest.mark.parametrize("mapped", [True, False])
+def test_what_is_no_index_is_refused(tmp_path, harm, mapped):
     (tmp_path / "ivf.faiss").write_bytes(harm)
-    with pytest.raises(IndexFormatError):
-        file.read(tmp_path / "ivf.faiss", 64, mapped=True)
+    with pytest.raises(IndexFormatError, match=r"ivf\.faiss is broken, or no FAISS index"):
+        file.read(tmp_path / "ivf.faiss", 64, mapped=mapped)
     with pytest.raises(FileNotFoundError):
-        file.read(tmp_path / "none.faiss", 64, mapped=True)
+        file.read(tmp_path / "none.faiss", 64, mapped=mapped)
 
 
-def test_indexes_of_another_kind_or_dimension_are_refused(index, tmp_path):
+@pytest.mark.parametrize(
+    ("description", "metric", "reason"),
+    [
+        ("Flat", faiss.METRIC_INNER_PRODUCT, "of another kind"),
+        ("IVF4,Flat", faiss.METRIC_INNER_PRODUCT, "of another kind"),
+        ("IVF4,SQ8", faiss.METRIC_INNER_PRODUCT, "compares vectors in another way"),
+        ("IVF4,SQfp16", faiss.METRIC_INNER_PRODUCT, "compares vectors in another way"),  # by residual
+        ("IVF4,SQfp16", faiss.METRIC_L2, "compares vectors in another way"),
+        ("PCA32,IVF4,PQ16x4fs", faiss.METRIC_INNER_PRODUCT, "compares vectors in another way"),  # centred
+    ],
+)
+def test_an_index_that_was_not_made_here_is_refused(tmp_path, clustered, description, metric, reason):
+    other = faiss.index_factory(64, description, metric)
+    other.train(clustered(500, 64).astype(np.float32))
+    faiss.write_index(other, str(tmp_path / "ivf.faiss"))
+    with pytest.raises(IndexFormatError, match=reason):
+        file.read(tmp_path / "ivf.faiss", 64, mapped=True)
+
+
+def test_an_index_of_another_dimension_or_of_too_few_vectors_is_refused(index, tmp_path):
     path = tmp_path / "ivf.faiss"
     file.write(index, path)
     with pytest.raises(IndexFormatError, match="64 numbers instead of 32"):
         file.read(path, 32, mapped=False)
-    faiss.write_index(faiss.IndexFlatL2(64), str(path))
-    with pytest.raises(IndexFormatError, match="of another kind"):
+    index.ntotal += 1
+    faiss.write_index(index, str(path))
+    with pytest.raises(IndexFormatError, match="has lost some of its vectors"):
         file.read(path, 64, mapped=False)

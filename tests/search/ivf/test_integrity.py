@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 
 from retrieval.errors import IndexFormatError, Remedy
-from retrieval.search.ivf.checksums import BLOCK, CheckedFile
+from retrieval.search.ivf.checksums import CheckedFile
 from retrieval.search.ivf.file import hash_file
 from retrieval.search.ivf.measurement import Measurement
 from retrieval.search.ivf.search import IvfSearch
 from retrieval.search.ivf.settings import IvfSettings
 from retrieval.search.ivf.storage import IvfFile
 from retrieval.search.selection import Selection
-from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors, VectorFile
 
 D = 96
@@ -187,31 +186,6 @@ def test_a_copy_with_other_times_opens(bench: Bench) -> None:
         os.utime(path, (1, 1))
     assert bench.answers() == right
     assert bench.opened().check(N) == []
-
-
-def test_only_lists_that_are_searched_are_checked(templates: dict[IvfSettings, Path], tmp_path: Path) -> None:
-    """Damage far from a query is no reason to refuse it; a query that comes there is refused."""
-    lazy = replace(SMALL, checked_ahead=0)
-    bench = Bench(shutil.copytree(templates[SMALL], tmp_path / "index"), lazy)
-    everything = Selection.everything(N)
-    near = bench.queries[:1]
-    bench.opened().rebuild(N, targets=Targets(0.1))  # one list is searched
-    right = bench.opened().search(near, 3, everything)[1].tolist()
-    ivf = IvfFile(bench.folder, D, lazy).load()
-    assert ivf is not None
-    whole = bench.path.read_bytes()
-    first, *others = (ivf.stored(number) for number in ivf.list_order(near)[0].tolist())
-    taken = (0, whole.index(first.tobytes()))  # the head of the file, and the list that is searched
-    far = next(some for some in others if all(abs(whole.index(some.tobytes()) - at) > 3 * BLOCK for at in taken))
-    place = whole.index(far.tobytes())
-    data = bytearray(bench.path.read_bytes())
-    data[place] ^= 1
-    bench.path.write_bytes(data)
-    search = bench.opened()
-    assert search.search(near, 3, everything)[1].tolist() == right
-    with pytest.raises(IndexFormatError, match="are not those that were written"):
-        search.search(far[:1].astype(np.float32), 3, everything)
-    assert search.search(near, 3, everything)[1].tolist() == right
 
 
 def test_the_writer_replaces_a_damaged_index(bench: Bench) -> None:

@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from retrieval.errors import IndexFormatError, Remedy
 from retrieval.records import Rows, Vectors
 from retrieval.search import exact
-from retrieval.search.ivf import tuning
 from retrieval.search.ivf.index import IvfIndex
 from retrieval.search.ivf.measurement import Measurement
 from retrieval.search.ivf.search import IvfSearch
 from retrieval.search.ivf.settings import DEFAULTS, IvfSettings
 from retrieval.search.ivf.storage import IvfFile
 from retrieval.search.protocol import ScoredRows, SearchProblem, SearchStatus
-from retrieval.search.recall import LeaveOneOut, recall_at_k
+from retrieval.search.recall import recall_at_k
 from retrieval.search.selection import Selection
 from retrieval.search.targets import Targets
 from retrieval.search.vectors import HalfVectors, VectorFile
@@ -208,24 +207,6 @@ class TestReaders:
         assert reader.status(3000).rows == 3000
         assert reader.status(4000).rows == 4000
 
-    def test_see_what_was_replaced(self, archive: Archive, clustered: Clustered) -> None:
-        archive.append(clustered(100, D))
-        reader = archive.reader()
-        assert reader.status(100) == SearchStatus(tail=100)
-        archive.search.refresh(100)
-        assert reader.status(100).rows == 100
-        archive.ivf.unlink()
-        assert reader.status(100).rows == 0
-
-    def test_see_a_measurement_that_comes_after_its_index(self, large: Archive) -> None:
-        sidecar = large.ivf.with_suffix(".json")
-        measured = sidecar.read_bytes()
-        sidecar.unlink()
-        reader = large.reader()
-        assert reader.status(3000).recall is None
-        sidecar.write_bytes(measured)
-        assert reader.status(3000).recall is not None
-
     def test_ignore_an_ivf_of_rows_that_were_cut_off(self, archive: Archive, clustered: Clustered) -> None:
         archive.append(clustered(100, D))
         archive.search.refresh(100)
@@ -368,34 +349,6 @@ class TestCheck:
         assert large.search.check(3000, NONE) == [
             SearchProblem("file", f"the bytes of {large.ivf} are not those that were written")
         ]
-
-    def test_sees_more_rows_than_are_committed(self, large: Archive) -> None:
-        assert large.search.check(2999, NONE) == [
-            SearchProblem("rows", f"{large.ivf} knows 3000 rows, but the catalogue 2999")
-        ]
-
-    def test_sees_codes_that_are_not_those_of_the_file(self, large: Archive, clustered: Clustered) -> None:
-        large.file.append(clustered(100, D, seed=4).astype(np.float32), 2900)
-        assert large.search.check(3000, NONE, sample=3000) == [
-            SearchProblem("vectors", f"{large.ivf}: 100 of 3000 vectors differ from the vector file")
-        ]
-
-    def test_sees_that_too_little_is_found(self, large: Archive) -> None:
-        raw = faiss.read_index(str(large.ivf))
-        raw.nprobe = 1
-        faiss.write_index(raw, str(large.ivf))
-        large.ivf.with_suffix(".json").unlink()  # an index of 0.1.0, which wrote no checksums
-        (problem,) = large.search.check(3000, NONE)
-        assert problem.kind == "recall"
-        assert problem.what.startswith(f"{large.ivf}: finds 0.")
-        assert problem.what.endswith("of the 20 nearest neighbours instead of 0.99")
-
-    def test_an_unlucky_sample_is_no_problem(self, large: Archive) -> None:
-        ivf = large.load()
-        vectors = large.file.read(3000)
-        means = [tuning.recall(ivf, vectors, LeaveOneOut(vectors, 20, 30, seed)).mean() for seed in range(20)]
-        assert min(means) < 0.99
-        assert all(large.search.check(3000, NONE, sample=30, seed=seed) == [] for seed in range(20))
 
 
 def loads(program: str, *arguments: str) -> set[str]:
