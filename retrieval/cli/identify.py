@@ -8,8 +8,8 @@ import click
 
 from retrieval.cli.options import (
     MODEL_HELP,
-    OUTPUT_FORMATS,
     choose_layout,
+    format_option,
     network_options,
     show_view,
     take_runtime,
@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True, help="How many species to name."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(OUTPUT_FORMATS),
-    help="Output format. Default: table on a terminal, tsv elsewhere.",
-)
+@format_option
 @click.option("--model", default="auto", show_default=True, metavar="NAME|FILE", help=MODEL_HELP)
 @click.option(
     "--precision",

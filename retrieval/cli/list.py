@@ -8,10 +8,9 @@ import click
 
 from retrieval.cli.filters import filter_options, tell_of_labels
 from retrieval.cli.options import (
-    OUTPUT_FORMATS,
-    choose_layout,
     find_index,
     index_option,
+    layout_options,
     say,
     verbose_option,
     write,
@@ -43,26 +42,10 @@ ORDERS = ("path", "date", "species", "probability", "photos")
 @click.option("--reverse", is_flag=True, help="Reverse the order.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
 @click.option("--count", is_flag=True, help="Print only how many there are.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(OUTPUT_FORMATS),
-    help="Output format. Default: table on a terminal, tsv elsewhere.",
-)
-@click.option("-f", "--filepath-only", is_flag=True, help="Print only the paths, one per line.")
-@click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by NUL, for xargs -0.")
-@click.option("--relative", is_flag=True, help="Print paths relative to the current folder.")
+@layout_options
 @index_option
 @verbose_option
-def command(
-    index_folder: str | None,
-    filter: Filter,
-    form: str | None,
-    filepath_only: bool,
-    print0: bool,
-    relative: bool,
-    **options: Any,
-) -> None:
+def command(index_folder: str | None, filter: Filter, layout: "Layout", **options: Any) -> None:
     """List photos by species, date, place, folder or camera, or the species among them.
 
     Without options all photos of the index are listed. A photo must match every option, and any one value of an option
@@ -76,7 +59,6 @@ def command(
     """
     folder = find_index(index_folder)
     tell_of_labels(folder, filter)
-    layout = choose_layout(form, relative=relative, filepath_only=filepath_only, print0=print0)
     write(run(folder, filter, layout, **options))
 
 

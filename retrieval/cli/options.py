@@ -1,5 +1,6 @@
 """Options that several commands share, and how an index is chosen."""
 
+import functools
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -188,6 +189,29 @@ def choose_layout(
         form = "paths0" if print0 else "paths"
     chosen = form or ("table" if sys.stdout.isatty() else "tsv")
     return Layout(cast("Format", chosen), relative, screen_width())
+
+
+relative_option = click.option("--relative", is_flag=True, help="Print paths relative to the current folder.")
+
+
+def layout_options(function: Function) -> Function:
+    """Add the options for how photos are listed; the command gets them as one `layout`."""
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **options: Any) -> Any:
+        chosen = {name: options.pop(name) for name in ("form", "relative", "filepath_only", "print0")}
+        return function(*arguments, layout=choose_layout(**chosen), **options)
+
+    for option in reversed(
+        (
+            format_option,
+            click.option("-f", "--filepath-only", is_flag=True, help="Print only the paths, one per line."),
+            click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by NUL, for xargs -0."),
+            relative_option,
+        )
+    ):
+        command = option(command)
+    return command  # type: ignore[return-value]
 
 
 def show_view(view: "View", layout: "Layout") -> None:

@@ -13,10 +13,9 @@ from retrieval.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from retrieval.cli.filters import filter_options, tell_of_labels
 from retrieval.cli.listing import STDIN, Listing
 from retrieval.cli.options import (
-    OUTPUT_FORMATS,
-    choose_layout,
     find_index,
     index_option,
+    layout_options,
     network_options,
     progress_option,
     say,
@@ -30,6 +29,7 @@ from retrieval.records import Progress
 
 if TYPE_CHECKING:
     from retrieval.index import Question, Runtime
+    from retrieval.present.view import Layout
     from retrieval.records import Answer
 
 
@@ -50,15 +50,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many species to name for each image.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(OUTPUT_FORMATS),
-    help="Output format. Default: table on a terminal, tsv elsewhere.",
-)
-@click.option("-f", "--filepath-only", is_flag=True, help="Print only the paths, one per line.")
-@click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by NUL, for xargs -0.")
-@click.option("--relative", is_flag=True, help="Print paths relative to the current folder.")
+@layout_options
 @click.option(
     "--hide-duplicates",
     is_flag=True,
@@ -82,10 +74,7 @@ def command(
     images: tuple[str, ...],
     from_file: str | None,
     from_file0: str | None,
-    form: str | None,
-    filepath_only: bool,
-    print0: bool,
-    relative: bool,
+    layout: "Layout",
     strict: bool,
     progress: bool | None,
     **options: Any,
@@ -120,7 +109,6 @@ def command(
     answers = run(folder, images, listings, question=question, runtime=take_runtime(options), **options)
     with shown(_draws(progress)) if many else nullcontext(None) as show:
         outcome = Outcome(answers, show, _total(images, listings) if many else None)
-        layout = choose_layout(form, relative=relative, filepath_only=filepath_only, print0=print0)
         show_view(rendered.answers(outcome, layout, array=bool(listings)), layout)
     outcome.exit(strict)
 

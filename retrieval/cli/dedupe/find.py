@@ -16,6 +16,7 @@ from retrieval.cli.options import (
     index_option,
     indexes,
     progress_option,
+    relative_option,
     say,
     show_view,
     verbose_option,
@@ -99,7 +100,7 @@ class Kinds(click.ParamType[tuple[str, ...]]):
 @click.option(
     "--format", "form", type=click.Choice(OUTPUT_FORMATS), help="Print the groups too. Default: only a summary."
 )
-@click.option("--relative", is_flag=True, help="Print paths relative to the current folder.")
+@relative_option
 @click.option("-j", "--workers", type=click.IntRange(min=1), help="Threads for comparing. Default: one per core.")
 @progress_option
 @verbose_option
