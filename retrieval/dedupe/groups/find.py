@@ -11,7 +11,7 @@ from retrieval.dedupe.groups.offered import OfferedGroups
 from retrieval.dedupe.groups.reference import indexed_references
 from retrieval.dedupe.groups.related import RelatedGroups
 from retrieval.dedupe.groups.split_shots import keep_split_shots
-from retrieval.dedupe.plan.records import LOSSLESS, Group, Kind, Plan
+from retrieval.dedupe.plan.records import LOSSLESS, Action, Group, Kind, Plan
 from retrieval.errors import QueryError
 from retrieval.filters import Filter
 from retrieval.lock import writing
@@ -91,7 +91,8 @@ def _groups(store: Store, options: FindOptions, kinds: frozenset[Kind], rules: t
     groups += offered.alike(match for match in alike if match.score >= options.min_score)
     groups += offered.altered(of_kind[Kind.ALTERED]) if removes_altered else ()
     groups = keep_split_shots(groups)
-    related = RelatedGroups(catalogue, files, offered.removed)
+    removed = {member.file.path for group in groups for member in group.members if member.action is Action.REMOVE}
+    related = RelatedGroups(catalogue, files, removed)
     for kind in (Kind.OVERLAP, Kind.SAME_SCENE) if removes_altered else (Kind.ALTERED, Kind.OVERLAP, Kind.SAME_SCENE):
         if kind in kinds:
             groups += related.matched(kind, of_kind[kind], bursts_apart=Kind.BURST in kinds)

@@ -8,22 +8,25 @@ from retrieval.store import Store
 
 
 def indexed_references(store: Store, folders: Sequence[Path]) -> tuple[Path, ...]:
-    """Return the folders above indexed files that are the given ones, as the index spells them.
+    """Return the folders above indexed files that are the given ones or are in these, as the index spells them.
 
-    A link to an indexed folder, or another mount of it, is that folder. Raises QueryError for a folder that no indexed
-    file lies in: nothing would be protected.
+    A link to an indexed folder, or another mount of it, is that folder; so is another mount of a folder inside it. Of
+    folders inside each other, only the outermost is returned. Raises QueryError for a folder that no indexed file lies
+    in: nothing would be protected.
     """
     if not folders:
         return ()
     above = {folder: _identity(folder) for folder in _folders_of_files(store)}
-    meant: list[Path] = []
+    meant: set[Path] = set()
     for folder in folders:
         identity = _identity(folder)
-        same = [one for one, its in above.items() if one == folder or (its is not None and its == identity)]
+        same = {one for one, its in above.items() if one == folder or (its is not None and its == identity)}
         if not same:
             raise QueryError(f"no indexed photo lies in the reference folder {folder}", Remedy.INDEX_REFERENCE)
-        meant += sorted(same)
-    return tuple(meant)
+        meant |= {one for one in above if one in same or not same.isdisjoint(one.parents)}
+    protected = {above[one] for one in meant} - {None}
+    meant |= {one for one, its in above.items() if its in protected}
+    return tuple(sorted(one for one in meant if meant.isdisjoint(one.parents)))
 
 
 def _folders_of_files(store: Store) -> set[Path]:

@@ -81,3 +81,47 @@ def test_a_second_mount_of_an_indexed_folder_is_that_folder(library, tmp_path):
     if "unshare failed" in done.stderr or "mount:" in done.stderr:
         pytest.skip("this root may not mount")
     assert done.stdout.strip() == str(library.root / "safe"), done.stderr
+
+
+MOUNTED_AGAIN = """
+import sys, subprocess
+from pathlib import Path
+from retrieval import Index
+from retrieval.dedupe.groups.files import FindScope
+from retrieval.dedupe.groups.find import FindOptions
+from retrieval.dedupe.plan.records import Action, Kind
+from retrieval.filters import Filter
+folder, root, model = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+subprocess.run(["mount", "--bind", root / "safe" / "deep", root / "again"], check=True)
+with Index.open(folder, model=model, device="cpu") as index:
+    index.add(root)
+    for kind in (Kind.EXACT, Kind.SAME_PIXELS):
+        options = FindOptions(
+            kinds=[kind],
+            keep="oldest",
+            scope=FindScope(reference=[root / "safe"]),
+            filter=Filter(not_under=(str(root / "safe"),)),
+        )
+        groups = index.duplicates(options).plan.groups
+        members = [member for group in groups for member in group.members]
+        print(kind.value, *(one.file.path.relative_to(root) for one in members if one.action is Action.REMOVE))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount folders, in a namespace of its own"
+)
+def test_a_second_mount_of_a_folder_inside_is_protected_too(library, tmp_path, model):
+    from PIL import Image
+
+    with Image.open(library.root / "card" / "a.jpg") as image:
+        image.save(library.root / "card" / "b.png")
+    os.utime(library.root / "card" / "b.png", (10**9, 10**9))
+    library.index.close()
+    (library.root / "again").mkdir()
+    words = [library.folder, library.root, model]
+    program = ["unshare", "-m", "--propagation", "private", sys.executable, "-c", MOUNTED_AGAIN, *map(str, words)]
+    done = subprocess.run(program, capture_output=True, text=True)
+    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("this root may not mount")
+    assert done.stdout.splitlines() == ["exact card/a.jpg", "same-pixels card/b.png"], done.stderr

@@ -125,3 +125,15 @@ def test_what_goes_is_not_listed_again(photos):
     findings = photos.find()
     assert photos.stars(findings.plan.groups) == [("near", "a.jpg", ["b.jpg"])]
     assert findings.related == ()
+
+
+def test_a_photo_that_stays_for_its_raw_is_listed_with_the_others(photos):
+    """It was to go for a larger one, but the RAW beside it has no copy."""
+    photos.add("large.jpg", "shot/IMG_1.jpg", "shot/IMG_1.cr2", "scene.jpg")
+    photos.say("large.jpg", width=6000, height=4000)
+    photos.match("large.jpg", "shot/IMG_1.jpg", lack=("", "detail"))
+    photos.match("shot/IMG_1.jpg", "scene.jpg", "same-scene")
+    found = photos.find()
+    assert [member.action for group in found.plan.groups for member in group.members] == [Action.KEEP]
+    scenes = [group for group in photos.stars(found.related) if group[0] == "same-scene"]
+    assert [sorted([keeper, *members]) for _, keeper, members in scenes] == [["scene.jpg", "shot/IMG_1.jpg"]]
