@@ -79,10 +79,15 @@ class OpenVinoEngine:
             requests = self._ready(len(images))
             parts = np.array_split(np.require(images, requirements=["C", "W"]), min(len(images), len(requests)))
             working = requests[: len(parts)]
-            for request, part in zip(working, parts, strict=True):
-                request.start_async([openvino.Tensor(part, shared_memory=True)])
-            for request in working:
-                request.wait()
+            try:
+                for request, part in zip(working, parts, strict=True):
+                    request.start_async([openvino.Tensor(part, shared_memory=True)])
+                for request in working:
+                    request.wait()
+            except BaseException:  # Ctrl-C: what was started would read the parts' memory after it is gone
+                for request in working:
+                    request.wait()
+                raise
             answers = [[np.array(tensor.data) for tensor in request.output_tensors[:count]] for request in working]
         return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 

@@ -1,6 +1,9 @@
 """The OpenVINO engine: the same answers as torch, any batch, a cache that mends itself, and nothing told to anyone."""
 
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -117,3 +120,31 @@ def test_a_real_networks_embedding_is_torchs(shared: Path, precision: str) -> No
     exact = TorchEngine(network, device="cpu", precision="fp32").run(batch)
     features = engine(network, precision).run(batch)
     assert cosine(exact, features).min() >= (0.9999999 if precision == "fp32" else 0.998)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this platform has no signal to interrupt with")
+def test_a_batch_that_was_interrupted_leaves_nothing_running() -> None:
+    """Requests that went on would read memory that is gone, and refuse the next batch."""
+    network, batch = engine(tiny_network()), images(64)
+    expected = network.run(batch)
+
+    def interrupt(_signal: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code is OpenVinoEngine.outputs.__code__:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    before, interrupted = signal.signal(signal.SIGUSR1, interrupt), 0
+    try:
+        for number in range(60):
+            timer = threading.Timer(number / 30_000, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
+            timer.start()
+            try:
+                network.run(batch)
+            except KeyboardInterrupt:
+                interrupted += 1
+            timer.join()
+            np.testing.assert_allclose(network.run(batch), expected, atol=1e-5)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert interrupted
