@@ -8,7 +8,7 @@ from retrieval.dedupe.groups import keep_rules
 from retrieval.dedupe.groups.files import FindScope, GroupFiles
 from retrieval.dedupe.groups.keep_rules import KeepRule
 from retrieval.dedupe.groups.offered import OfferedGroups
-from retrieval.dedupe.groups.reference import indexed_references
+from retrieval.dedupe.groups.reference import indexed_references, indexed_rules
 from retrieval.dedupe.groups.related import RelatedGroups
 from retrieval.dedupe.groups.split_shots import keep_split_shots
 from retrieval.dedupe.plan.records import LOSSLESS, Action, Group, Kind, Plan
@@ -57,7 +57,7 @@ def find(store: Store, options: FindOptions, progress: Callable[[Progress], None
     rules = keep_rules.parse(options.keep)
     store.reload()
     scope = replace(options.scope, reference=indexed_references(store, options.scope.reference))
-    options = replace(options, scope=scope)
+    options, rules = replace(options, scope=scope), indexed_rules(store, rules)
     resolve_filter(store, options.filter or Filter())  # a typing error must not come to light after hours of comparing
     compared = 0
     if kinds.intersection(_MATCHED):

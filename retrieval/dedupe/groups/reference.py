@@ -1,10 +1,14 @@
-"""Finds the indexed folders that a person means by a reference folder: by what it is, however its path is written."""
+"""Finds the indexed folders that a person means as reference or by a rule: by what they are, however written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from retrieval.dedupe.groups.keep_rules import KeepRule
 from retrieval.errors import QueryError, Remedy
 from retrieval.store import Store
+
+_Identity = tuple[int, int] | None  # device and number; None for a folder that is not there
 
 
 def indexed_references(store: Store, folders: Sequence[Path]) -> tuple[Path, ...]:
@@ -16,11 +20,10 @@ def indexed_references(store: Store, folders: Sequence[Path]) -> tuple[Path, ...
     """
     if not folders:
         return ()
-    above = {folder: _identity(folder) for folder in _folders_of_files(store)}
+    above = _folders_of_files(store)
     meant: set[Path] = set()
     for folder in folders:
-        identity = _identity(folder)
-        same = {one for one, its in above.items() if one == folder or (its is not None and its == identity)}
+        same = _same(folder, above)
         if not same:
             raise QueryError(f"no indexed photo lies in the reference folder {folder}", Remedy.INDEX_REFERENCE)
         meant |= {one for one in above if one in same or not same.isdisjoint(one.parents)}
@@ -29,13 +32,33 @@ def indexed_references(store: Store, folders: Sequence[Path]) -> tuple[Path, ...
     return tuple(sorted(one for one in meant if meant.isdisjoint(one.parents)))
 
 
-def _folders_of_files(store: Store) -> set[Path]:
-    """Return each folder that holds an indexed file, directly or further down."""
+def indexed_rules(store: Store, rules: Sequence[KeepRule]) -> tuple[KeepRule, ...]:
+    """Return the rules with folders as the index spells them: a link to an indexed folder is that folder.
+
+    A folder without indexed files stays as it is.
+    """
+    if all(rule.name != "path" for rule in rules):
+        return tuple(rules)
+    above = _folders_of_files(store)
+    found: list[KeepRule] = []
+    for rule in rules:
+        same = sorted(_same(Path(rule.value), above)) if rule.name == "path" else []
+        found += [replace(rule, value=str(folder)) for folder in same] or [rule]
+    return tuple(found)
+
+
+def _same(folder: Path, above: Mapping[Path, _Identity]) -> set[Path]:
+    identity = _identity(folder)
+    return {one for one, its in above.items() if one == folder or (its is not None and its == identity)}
+
+
+def _folders_of_files(store: Store) -> dict[Path, _Identity]:
+    """Return each folder that holds an indexed file, directly or further down, with what it is."""
     direct = {store.manifest.path_of(file.root, file.relative).parent for file in store.catalogue.files.hashed()}
-    return direct | {parent for folder in direct for parent in folder.parents}
+    return {folder: _identity(folder) for folder in direct | {one for inner in direct for one in inner.parents}}
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _identity(folder: Path) -> _Identity:
     try:
         found = folder.stat()
     except OSError:

@@ -57,6 +57,20 @@ def test_a_disk_that_is_not_mounted_is_known_by_its_path(library, tmp_path):
     store.close()
 
 
+@pytest.mark.parametrize("folder", ["archive/card", "link"])
+def test_a_rule_for_a_folder_holds_however_its_path_is_written(library, tmp_path, folder):
+    (tmp_path / "link").symlink_to(library.root / "card")
+    for keep, kept in ((f"path:{tmp_path / folder}", "card"), (f"path:{library.root / 'safe'}", "deep")):
+        [group] = library.index.duplicates(FindOptions(kinds=[Kind.EXACT], keep=keep)).plan.groups
+        assert (group.keeper.path.parent.name, group.why.startswith("in ")) == (kept, True)
+
+
+def test_a_rule_for_a_folder_without_photos_decides_nothing(library, tmp_path):
+    keep = f"path:{tmp_path / 'nowhere'},newest"
+    [group] = library.index.duplicates(FindOptions(kinds=[Kind.EXACT], keep=keep)).plan.groups
+    assert group.why.startswith("newer")
+
+
 BIND = """
 import sys, subprocess
 from pathlib import Path
