@@ -63,11 +63,11 @@ class SpeciesTeacher:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """Read the network; raises CheckpointError where it has no such end. `threads` are its CPU threads."""
+        from retrieval.engines.openvino.core import core
         from retrieval.engines.openvino.without_telemetry import openvino
 
-        core = openvino.Core()
         try:
-            model = core.read_model(path)
+            model = core().read_model(path)
         except RuntimeError as error:
             raise CheckpointError(f"{path} cannot be read as a network: {str(error).splitlines()[0]}") from error
         logits, hints = _ends(model, path)
@@ -76,7 +76,7 @@ class SpeciesTeacher:
         cut.reshape([-1, height, width, 3])
         options: dict[str, Any] = {} if threads is None else {"INFERENCE_NUM_THREADS": threads}
         self.size = (height, width)  # pixels
-        self._compiled = core.compile_model(cut, "CPU", options)
+        self._compiled = core().compile_model(cut, "CPU", options)
 
     def answers(self, images: Bytes) -> tuple[Floats, Floats]:
         """The logits (n, species) and hints (n, channels) of RGB images (n, 3, height, width) of the teacher's size."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.engines.openvino.cache import Converted, converted
+from retrieval.engines.openvino.core import core
 from retrieval.engines.openvino.without_telemetry import openvino
 from retrieval.engines.protocol import INT8, Floats
 from retrieval.errors import ModelError, Remedy
@@ -113,14 +114,14 @@ def start(checkpoint: LazyCheckpoint, *, device: str, precision: str) -> OpenVin
 @cache
 def precisions() -> tuple[str, ...]:
     """The precisions in which OpenVINO computes on this processor, the fastest last."""
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("fp32", "bf16") if "BF16" in capabilities else ("fp32",)
 
 
 @cache
 def _streams() -> int:
     """How many images are computed side by side: one a core, up to what memory for their activations is worth."""
-    return min(int(openvino.Core().get_property("CPU", "RANGE_FOR_STREAMS")[1]), MOST_STREAMS)
+    return min(int(core().get_property("CPU", "RANGE_FOR_STREAMS")[1]), MOST_STREAMS)
 
 
 def _compiled(network: Converted, precision: str, streams: int) -> Any:
@@ -128,4 +129,4 @@ def _compiled(network: Converted, precision: str, streams: int) -> Any:
     settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": str(streams)}
     if network.folder is not None:  # OPTIMIZE_SIZE keeps the weights out of it: they are mapped from the graph's file
         settings |= {"CACHE_DIR": str(network.folder / f"compiled-{precision}"), "CACHE_MODE": "OPTIMIZE_SIZE"}
-    return openvino.Core().compile_model(network.model, "CPU", settings)
+    return core().compile_model(network.model, "CPU", settings)

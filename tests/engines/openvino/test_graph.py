@@ -18,6 +18,7 @@ pytest.importorskip(
 )  # not the library itself: it would report it
 
 from retrieval.engines.openvino.cache import convert
+from retrieval.engines.openvino.core import core
 from retrieval.engines.openvino.engine import OpenVinoEngine, precisions
 from retrieval.engines.openvino.graph import Layers, graph, linear, weights_of
 from retrieval.engines.openvino.graph import features as features_node
@@ -68,7 +69,7 @@ def test_answers_as_the_original_library(shared: Path, name: str) -> None:
     for hint, distance, least in (("f32", 1e-4, 0.999999), ("bf16", None, 0.9995)):
         if hint == "bf16" and "bf16" not in precisions():
             continue
-        compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": hint})
+        compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": hint})
         (features,) = compiled(batch).values()
         logits = Head.of(network).logits(features)
         assert cosine(features, expected["embedding"]).min() >= least
@@ -95,7 +96,7 @@ def test_more_outputs_come_after_the_features() -> None:
     network = tiny_network()
     made = graph(network, more=lambda: [opset13.constant(np.float32(7))])
     assert len(made.outputs) == 2
-    (features, seven) = openvino.Core().compile_model(made, "CPU")(images(2)).values()
+    (features, seven) = core().compile_model(made, "CPU")(images(2)).values()
     assert (features.shape, float(seven)) == ((2, 32), 7.0)
 
 
