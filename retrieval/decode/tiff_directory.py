@@ -49,6 +49,7 @@ class Directory:
     start: int = 0  # where offsets in it count from
     next: int = 0  # offset of the next directory, 0 where there is none
     big: bool = False  # BigTIFF, whose offsets have 8 bytes
+    is_whole: bool = True  # the data do not end within it
 
     def raw(self, tag: int) -> bytes:
         """The bytes of a tag; none where it is missing."""
@@ -115,6 +116,7 @@ def read_directory(data: bytes, at: int, order: str, *, start: int = 0, big: boo
     """The directory whose number of entries stands at `at`, with offsets that count from `start`."""
     count_code, entry_code, size, inline = ("Q", "HHQ", 20, 8) if big else ("H", "HHI", 12, 4)
     entries: dict[int, Entry] = {}
+    following, is_whole = 0, True
     try:
         (count,) = struct.unpack_from(order + count_code, data, at)
         first = at + struct.calcsize(count_code)
@@ -127,8 +129,8 @@ def read_directory(data: bytes, at: int, order: str, *, start: int = 0, big: boo
                 entries[tag] = entry
         (following,) = struct.unpack_from(order + ("Q" if big else "I"), data, first + size * count)
     except (struct.error, OverflowError):  # cut off or nonsense: what was read so far has to do
-        following = 0
-    return Directory(data, order, entries, start, following, big)
+        is_whole = False
+    return Directory(data, order, entries, start, following, big, is_whole)
 
 
 def _entry(data: bytes, order: str, form: tuple[int, int], value_at: int, inline: int, start: int) -> Entry | None:

@@ -59,7 +59,7 @@ def read_jpeg(data: bytes, start: int = 0) -> JpegStructure:
             frame, found.is_lossless = marker, marker in _LOSSLESS
             found.bits, found.components = data[at], data[at + 5]
             found.height, found.width = (int.from_bytes(data[place : place + 2], "big") for place in (at + 1, at + 3))
-        elif marker == 0xE2 and data.startswith(_ICC, at) and stop - at > 14:
+        elif marker == 0xE2 and data.startswith(_ICC, at) and min(stop, len(data)) - at > 14:
             parts[data[at + 12]] = data[at + 14 : stop]
         elif marker == 0xE2 and data.startswith(b"MPF\0", at):
             found.listed = tuple(_listed(data, at + 4, stop))
@@ -134,10 +134,14 @@ class _Scans:
         tail = data[at + 1 + 2 * count : at + 4 + 2 * count]
         if len(tail) < 3:
             return
-        first, last, low = (tail[0], min(tail[1], 63), tail[2] & 15) if self._progressive else (0, 63, 0)
+        first, last, high, low = (
+            (tail[0], min(tail[1], 63), *divmod(tail[2], 16)) if self._progressive else (0, 63, 0, 0)
+        )
         for place in range(at + 1, at + 1 + 2 * count, 2):
             bits = self._missing.setdefault(data[place], [99] * 64)
-            bits[first : last + 1] = [low] * (last + 1 - first)
+            for number in range(first, last + 1):
+                if high in (0, bits[number]):  # what refines bits that never came brings nothing
+                    bits[number] = low
 
     def are_whole(self, components: int) -> bool:
         return len(self._missing) >= components and not any(any(bits) for bits in self._missing.values())

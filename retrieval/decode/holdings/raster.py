@@ -15,6 +15,8 @@ _SRGB_WHITE_AND_PRIMARIES = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_
 _PRIMARY_TOLERANCE = 1_000
 _ANIMATION, _ALPHA = 0x02, 0x10  # flags of WebP's extended header
 _PROFILE_RESOURCE = 1039
+_OS2_HEADER = 12  # bytes of the header of OS/2 1.x; all others begin like that of Windows
+_UNPACKED = (0, 3, 6)  # ways in which a bitmap stores its rows at full length
 
 
 def png_holdings(data: bytes) -> Holdings:
@@ -129,7 +131,8 @@ def webp_holdings(data: bytes) -> Holdings:
             flags = body[0] if body else 0
         elif kind == b"ANMF":
             frames += 1
-            lossy |= data.find(b"VP8 ", start + 16, min(stop, start + 64)) >= 0
+            # The frame's own chunks stand behind its header of 16 bytes, its alpha channel before the picture.
+            lossy |= any(inner == b"VP8 " for inner, _, _ in riff_chunks(data[start + 4 : stop]))
         elif kind == b"VP8 ":
             lossy = True
         elif kind == b"VP8L" and len(body) >= 5:
@@ -167,8 +170,21 @@ def photoshop_holdings(data: bytes) -> Holdings:
         colours=of_inks(data[start:stop]) if mode == 4 else of_profile(data[start:stop]) if stop else SRGB,
         is_lossless=True,
         extras=frozenset({LAYERS} if layers else ()),
-        damage=CUT_OFF if 38 + palette + resources + masks > len(data) else None,
+        damage=CUT_OFF if _photoshop_end(data, 38 + palette + resources + masks) > len(data) else None,
     )
+
+
+def _photoshop_end(data: bytes, at: int) -> int:
+    """Where the picture ends that a Photoshop file keeps beside its layers and that begins at `at`."""
+    channels, height, width, bits = (int(value) for value in struct.unpack_from(">HIIH", data, 12))
+    coding, rows = data[at : at + 2], at + 2
+    if coding == b"\0\0":
+        return rows + (width * bits + 7) // 8 * height * channels
+    if coding == b"\0\1":  # each row packed by itself, behind the lengths of all
+        lengths = data[rows : rows + 2 * height * channels]
+        packed = sum(int(length) for (length,) in struct.iter_unpack(">H", lengths[: len(lengths) // 2 * 2]))
+        return rows + 2 * height * channels + packed
+    return rows
 
 
 def jpeg_2000_holdings(data: bytes) -> Holdings:
@@ -198,13 +214,17 @@ def jpeg_2000_holdings(data: bytes) -> Holdings:
 
 
 def bitmap_holdings(data: bytes) -> Holdings:
-    """What a Windows bitmap holds."""
+    """What a Windows or OS/2 bitmap holds."""
     try:
-        (offset,) = struct.unpack_from("<I", data, 10)
-        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+        (offset, header) = struct.unpack_from("<II", data, 10)
+        if header == _OS2_HEADER:
+            width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
+            compression, size = 0, 0
+        else:
+            width, height, _, bits, compression, size = struct.unpack_from("<iiHHII", data, 18)
     except struct.error:
         return Holdings(is_lossless=True, damage=CUT_OFF)
-    packed = (width * bits + 31) // 32 * 4 * abs(height) if compression in (0, 3) else 0
+    packed = (width * bits + 31) // 32 * 4 * abs(height) if compression in _UNPACKED else size
     return Holdings(
         may_be_transparent=bits == 32,
         is_lossless=True,

@@ -6,6 +6,7 @@ from retrieval.decode.tiff_directory import Directory, directories, open_tiff, r
 
 _SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _SUB_IFDS, _EXTRA_SAMPLES = 254, 258, 259, 262, 277, 330, 338
 _PLACES = ((273, 279), (324, 325))  # strips and tiles: offsets and lengths
+_PICTURE = (273, 324, 513)  # what says where it lies: strips, tiles, or a JPEG of its own, as old TIFFs have it
 _PROFILE, _PHOTOSHOP_LAYERS, _ORIGINAL_RAW = 34675, 37724, 50828
 _REDUCED, _MASK = 1, 4  # bits of the sub-file's type
 _LOSSY = frozenset((6, 7, 34892, 34934, 50001))  # JPEG, old and new, lossy JPEG in DNG, WebP
@@ -32,7 +33,7 @@ def tiff_holdings(data: bytes) -> Holdings:
         colours=_colours(first),
         is_lossless=all(page.integer(_COMPRESSION) not in _LOSSY for page in pages),
         extras=frozenset(layers),
-        damage=_damage(pages),
+        damage=CUT_OFF if _misses_pages(chain) else _damage(pages),
     )
 
 
@@ -79,11 +80,28 @@ def _colours(page: Directory) -> ColourSpace:
 
 
 def _damage(pages: list[Directory]) -> str | None:
+    """CUT_OFF where a directory, or what it points to, lies beyond the data: only what is there was read."""
     for page in pages:
-        if (page.integer(_SAMPLES) or 1) > 1 and not page.numbers(_BITS):  # which lay behind the pixels
+        if not page.is_whole:
+            return CUT_OFF
+        if (page.integer(_SAMPLES) or 1) > 1 and not page.numbers(_BITS):
+            return CUT_OFF
+        if not any(page.numbers(tag) for tag in _PICTURE):
             return CUT_OFF
         for offsets, lengths in _PLACES:
-            places = zip(page.numbers(offsets), page.numbers(lengths), strict=False)
-            if any(page.start + offset + length > len(page.data) for offset, length in places):
+            at, sizes = page.numbers(offsets), page.numbers(lengths)
+            if len(at) > 1 and not sizes:
+                return CUT_OFF
+            if any(page.start + offset + length > len(page.data) for offset, length in zip(at, sizes, strict=False)):
                 return CUT_OFF
     return None
+
+
+def _misses_pages(chain: list[Directory]) -> bool:
+    """Whether a chain of directories goes on beyond the data."""
+    last = chain[-1]
+    if not last.next:
+        return False
+    at = last.start + last.next
+    following = read_directory(last.data, at, last.order, start=last.start, big=last.big)
+    return not (following.entries or following.is_whole)

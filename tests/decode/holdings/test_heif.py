@@ -1,8 +1,14 @@
 """Auxiliary pictures, tracks and damage of HEIC and AVIF files."""
 
+import io
 import struct
 
+import numpy as np
+import pillow_heif
 import pytest
+from colour_profiles import DISPLAY_P3, profile
+from encoded_photos import heic
+from photos import scene
 
 from retrieval.decode.holdings.heif import heif_holdings
 from retrieval.decode.holdings.record import AUDIO, CUT_OFF, DEPTH_MAP, GAIN_MAP, INCOMPLETE, MATTE, VIDEO
@@ -70,3 +76,34 @@ def test_damage() -> None:
 
 def test_bytes_behind_the_last_box() -> None:
     assert heif_holdings(heif() + bytes(20)).unknown_bytes == 0
+
+
+def test_pictures_of_a_heic() -> None:
+    buffer = io.BytesIO()
+    file = pillow_heif.HeifFile()
+    for seed in (1, 2, 3):
+        file.add_from_pillow(scene(seed))
+    file.save(buffer)
+    assert heif_holdings(buffer.getvalue()).pages == 3
+
+
+def test_ten_bits_of_heic_and_avif() -> None:
+    pixels = np.random.default_rng(1).integers(0, 65536, (64, 64, 3), dtype=np.uint16).astype("<u2")
+    buffer = io.BytesIO()
+    image = pillow_heif.from_bytes("RGB;16", (64, 64), pixels.tobytes())
+    image.save(buffer)
+    assert heif_holdings(buffer.getvalue()).bits == 10
+
+
+def test_wide_colours_of_a_heic() -> None:
+    image = scene(1)
+    image.info["icc_profile"] = profile(DISPLAY_P3, "Display P3")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer)
+    assert heif_holdings(buffer.getvalue()).colours.name == "Display P3"
+
+
+def test_a_video_behind_the_picture_or_in_a_box_of_its_own() -> None:
+    video = box(b"ftyp", b"mp42" + bytes(12)) + box(b"mdat", bytes(range(32)))
+    assert heif_holdings(heic() + video).extras == {VIDEO}
+    assert heif_holdings(heic() + box(b"mpvd", video)).extras == {VIDEO}
