@@ -344,26 +344,17 @@ def test_delete_removes_for_good_but_no_sidecar_that_exists_only_once(library, p
     store.close()
 
 
-def test_trash_and_back(library, pair, tmp_path, monkeypatch):
-    if sys.platform != "linux":
-        pytest.skip("only the freedesktop trash can be read")
-    import send2trash.plat_other as plat  # it reads the environment when it is imported
-
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(plat, "XDG_DATA_HOME", os.fsencode(tmp_path / "data"))
-    monkeypatch.setattr(plat, "HOMETRASH_B", os.fsencode(tmp_path / "data" / "Trash"))
-    monkeypatch.setattr(plat, "get_dev", lambda _path: 1)
-    (tmp_path / "data").mkdir()
+def test_trash_and_back(library, pair, trash):
     library.file("b/copy.xmp", "edits")
     odd = library.file("b/100% caf\xe9\n.jpg", pair[0].read_bytes())
     store, before = library.store(), tree(library.root)
     for _ in range(2):
         report = apply(store, plan(group(1, *pair, odd)), ApplyOptions(Mode.TRASH))
         assert (report.photos, report.sidecars, report.skipped) == (2, 1, [])
-        assert len(list((tmp_path / "data/Trash/files").iterdir())) == 3
+        assert len(list((trash / "files").iterdir())) == 3
         assert undo(store).skipped == []
         assert tree(library.root) == before
-        assert list(tmp_path.glob("data/Trash/*/*")) == []
+        assert list(trash.glob("*/*")) == []
     store.close()
 
 

@@ -88,8 +88,9 @@ def test_a_journal_that_does_not_tell_mount_points_from_folders(archive, options
 
 
 @pytest.mark.parametrize("mode", [Mode.MOVE, Mode.TRASH])
-def test_nothing_is_put_where_a_disk_inside_a_folder_is_missing(index, tmp_path, mode, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+def test_nothing_is_put_where_a_disk_inside_a_folder_is_missing(index, tmp_path, mode, request):
+    if mode is Mode.TRASH:
+        request.getfixturevalue("trash")
     library = Library(index, tmp_path / "archive")
     kept = photo(library.root / "kept.jpg", 1)
     copy = library.file("disk/2020/copy.jpg", kept.read_bytes())
