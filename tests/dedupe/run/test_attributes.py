@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from extended_attributes import mark
 
 from retrieval.dedupe.run.attributes import give, refuse_other_owner
 from retrieval.dedupe.run.fingerprint import fingerprint, read_extended
@@ -31,14 +32,6 @@ def made(path: Path) -> Path:
     path.chmod(0o640)
     os.utime(path, ns=(NANOSECONDS, NANOSECONDS))
     return path
-
-
-def mark(path: Path, name: str, value: bytes) -> None:
-    """Set an extended attribute, where that is possible."""
-    try:
-        os.setxattr(path, name, value)
-    except (AttributeError, OSError):
-        pytest.skip(f"no attribute {name} here")
 
 
 @contextmanager

@@ -4,9 +4,9 @@ import os
 import shutil
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from extended_attributes import mark
 
 from retrieval.dedupe.run.fingerprint import (
     any_status,
@@ -28,14 +28,6 @@ def photo(tmp_path):
     path.chmod(0o640)
     os.utime(path, ns=(NANOSECONDS, NANOSECONDS))
     return path
-
-
-def mark(path: Path, name: str, value: bytes) -> None:
-    """Set an extended attribute, where that is possible."""
-    try:
-        os.setxattr(path, name, value)
-    except (AttributeError, OSError):
-        pytest.skip(f"no attribute {name} here")
 
 
 def test_a_fingerprint_has_the_bytes_and_attributes_of_a_file(photo):
